@@ -1,0 +1,106 @@
+"""What this book needs from Sphinx beyond the stock theme.
+
+- MathJax comes from an installed package and is served by the site itself;
+- no page asks for anything outside the site (thebe's scripts are dropped, and
+  with them the console error of a constant declared twice);
+- the machine-readable outputs of `gmlib.lecture` stay out of the page silently;
+- a Colab button only where the repository has an address;
+- the 404 page finds its files under the site's own path.
+"""
+
+import importlib.metadata
+import shutil
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pybtex.plugin
+from myst_nb.core.render import NbElementRenderer
+
+MATHJAX = "sphinx-mathjax-offline"
+MATHJAX_PARTS = ("tex-chtml.js", "input/tex/extensions", "output/chtml/fonts/woff-v2")
+
+
+def is_placeholder(url):
+    """Whether `url` is one that nobody can own (RFC 2606)."""
+    return (urlparse(url).hostname or "invalid").endswith("invalid")
+
+
+def configure(app, config):
+    """Settle what follows from other settings."""
+    config.notfound_urls_prefix = urlparse(config.html_baseurl).path or "/"
+    options = config.html_theme_options
+    if is_placeholder(options.get("repository_url", "")):
+        options.pop("repository_url", None)
+        options["launch_buttons"] = {}
+    # pybtex looks its plugins up afresh for every citation: 10 ms each.
+    pybtex.plugin.find_plugin = lru_cache(None)(pybtex.plugin.find_plugin)
+
+
+def page(app, name, template, context, doctree):
+    """Drop thebe's scripts and any script that is listed twice."""
+    seen, kept = set(), []
+    for script in context.get("script_files", []):
+        source = str(getattr(script, "filename", None) or "")
+        body = str((getattr(script, "attributes", None) or {}).get("body", ""))
+        if "thebe" in source.lower() or "thebe" in body.lower():
+            continue
+        key = (source, body)
+        if key not in seen:
+            seen.add(key)
+            kept.append(script)
+    context["script_files"] = kept
+
+    is_chapter = context.get("page_source_suffix") == ".ipynb"
+    if is_chapter and not app.config.html_theme_options.get("launch_buttons"):
+        link = {
+            "type": "link",
+            "text": "Colab",
+            "tooltip": "How to open it in Colab",
+            "icon": "_static/images/logo_colab.png",
+            "url": context["pathto"]("index") + "#on-colab",
+        }
+        context["header_buttons"].append(
+            {
+                "type": "group",
+                "tooltip": "Launch interactive content",
+                "icon": "fas fa-rocket",
+                "buttons": [link],
+                "label": "launch-buttons",
+            }
+        )
+
+
+def hide_own_mime_types():
+    """Outputs for machines (claims, checks) are not unknown: they are not shown."""
+    unhandled = NbElementRenderer.render_unhandled
+
+    def render(self, data):
+        if data.mime_type.startswith("application/vnd.gmlib."):
+            return []
+        return unhandled(self, data)
+
+    NbElementRenderer.render_unhandled = render
+
+
+def copy_mathjax(app, error):
+    """Serve MathJax from the site."""
+    if error or app.builder.format != "html":
+        return
+    files = importlib.metadata.files(MATHJAX) or []
+    root = Path(app.outdir, "_static", "mathjax")
+    for file in files:
+        _, found, part = str(file).partition("/static/mathjax/")
+        if found and part.startswith(MATHJAX_PARTS):
+            target = root / part
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file.locate(), target)
+
+
+def setup(app):
+    hide_own_mime_types()
+    app.connect("config-inited", configure, priority=100)
+    app.connect("html-page-context", page, priority=900)
+    app.connect("build-finished", copy_mathjax)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
