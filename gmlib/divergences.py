@@ -1,0 +1,92 @@
+"""Divergences between densities that are known: on a finite set, on a grid, Gaussian.
+
+Densities are arrays p, q of one shape over the points of a grid with cell
+size `dx` (quadrature by the rectangle rule, which converges spectrally for
+smooth densities that vanish at the ends), or probabilities of a finite set
+(`dx=1`). All values in nats. They are computed in float64.
+"""
+
+import torch
+
+
+def _densities(p, q, dx):
+    p, q = (torch.as_tensor(d, dtype=torch.float64) for d in (p, q))
+    if p.shape != q.shape or p.numel() == 0:
+        raise ValueError(
+            "p and q must be densities over the same non-empty set, not of shapes "
+            f"{tuple(p.shape)} and {tuple(q.shape)}"
+        )
+    for name, d in (("p", p), ("q", q)):
+        if not torch.isfinite(d).all() or (d < 0).any():
+            raise ValueError(f"{name} has negative or non-finite values")
+        if abs(d.sum().item() * dx - 1) > 1e-3:
+            raise ValueError(
+                f"{name} integrates to {d.sum().item() * dx:.4f}, not 1: "
+                "is dx right, is the grid wide enough?"
+            )
+    return p, q
+
+
+def kl(p, q, dx=1.0):
+    """KL(p‖q) = ∫ p log p/q, with 0 log 0 = 0; inf where q misses mass of p."""
+    p, q = _densities(p, q, dx)
+    return (torch.special.xlogy(p, p) - torch.special.xlogy(p, q)).sum().item() * dx
+
+
+def js(p, q, dx=1.0):
+    """JSD(p, q) = ½ KL(p‖m) + ½ KL(q‖m), m = ½(p + q); in [0, log 2].
+
+    Its square root is a metric, it is not (Endres and Schindelin 2003).
+    """
+    p, q = _densities(p, q, dx)
+    m = (p + q) / 2
+    return 0.5 * kl(p, m, dx) + 0.5 * kl(q, m, dx)
+
+
+def tv(p, q, dx=1.0):
+    """Total variation ½ ∫ |p − q|, in [0, 1]."""
+    p, q = _densities(p, q, dx)
+    return 0.5 * (p - q).abs().sum().item() * dx
+
+
+def chi2(p, q, dx=1.0):
+    """Pearson's χ²(p‖q) = ∫ (p − q)² / q; inf where q misses mass of p."""
+    p, q = _densities(p, q, dx)
+    ratio = torch.where(p == q, torch.zeros_like(p), (p - q) ** 2 / q)
+    return ratio.sum().item() * dx
+
+
+def wasserstein_1d(x, p, q):
+    """W₁(p, q) = ∫ |F_p − F_q| on an increasing one-dimensional grid x (units of x)."""
+    x = torch.as_tensor(x, dtype=torch.float64)
+    if x.dim() != 1 or len(x) < 2 or not (x.diff() > 0).all():
+        raise ValueError("x must be an increasing grid of at least two points")
+    dx = (x[-1] - x[0]).item() / (len(x) - 1)
+    if not torch.allclose(x.diff(), x.new_tensor(dx)):
+        raise ValueError("the points of the grid must be evenly spaced")
+    p, q = _densities(p, q, dx)
+    gap = (torch.cumsum(p, 0) - torch.cumsum(q, 0)).abs() * dx
+    return gap.sum().item() * dx
+
+
+def optimal_discriminator(p, q):
+    """D* = p / (p + q), ½ where both vanish (Goodfellow et al. 2014, prop. 1)."""
+    p, q = (torch.as_tensor(d, dtype=torch.float64) for d in (p, q))
+    if p.shape != q.shape:
+        raise ValueError("p and q must be densities over the same set")
+    return torch.where(p + q > 0, p / (p + q), torch.full_like(p, 0.5))
+
+
+def kl_normal(mu, sigma):
+    """KL(N(μ, diag σ²) ‖ N(0, I)) = ½ Σ (μ² + σ² − 1 − log σ²), over the last dim.
+
+    Kingma and Welling 2014, appendix B. `sigma` is the standard deviation.
+
+    Returns
+    -------
+    Tensor of shape (...,) for inputs of shape (..., d), in nats.
+    """
+    mu, sigma = torch.as_tensor(mu), torch.as_tensor(sigma)
+    if (sigma <= 0).any():
+        raise ValueError("a standard deviation must be positive")
+    return 0.5 * (mu**2 + sigma**2 - 1 - 2 * torch.log(sigma)).sum(-1)

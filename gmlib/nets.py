@@ -1,0 +1,163 @@
+"""Small networks of the field, built on `runtime.device()`.
+
+Every discriminator returns logits of shape (n,).
+"""
+
+from itertools import pairwise
+
+from torch import nn
+
+from gmlib import runtime
+
+ACTIVATIONS = {
+    "relu": nn.ReLU,
+    "elu": nn.ELU,
+    "tanh": nn.Tanh,
+    "softplus": nn.Softplus,
+    "leaky": lambda: nn.LeakyReLU(0.2),
+}
+
+
+def _activation(name):
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation {name!r}: choose from {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]()
+
+
+def _positive(**sizes):
+    for name, size in sizes.items():
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"{name} must be a positive integer, not {size!r}")
+
+
+def mlp(sizes, activation="relu", batch_norm=False, shape=None):
+    """A multilayer perceptron, linear at the end.
+
+    Parameters
+    ----------
+    sizes : list of int
+        Widths, input and output included: ``[784, 200, 200, 1]``.
+    activation : str
+        ``relu``, ``elu``, ``tanh``, ``softplus`` or ``leaky`` (slope 0.2).
+    batch_norm : bool
+        Batch normalisation before each activation.
+    shape : tuple of int, optional
+        Shape of one output, for instance ``(1, 28, 28)``; ``()`` turns an
+        output of width one into shape (n,), as discriminators return it.
+
+    Returns
+    -------
+    nn.Sequential
+        Takes (n, ...), flattens it, returns (n, *shape).
+    """
+    if len(sizes) < 2:
+        raise ValueError("an MLP needs at least an input and an output size")
+    _positive(**{f"sizes[{i}]": s for i, s in enumerate(sizes)})
+    layers = [nn.Flatten()]
+    for i, o in pairwise(sizes[:-1]):
+        layers.append(nn.Linear(i, o))
+        if batch_norm:
+            layers.append(nn.BatchNorm1d(o))
+        layers.append(_activation(activation))
+    layers.append(nn.Linear(sizes[-2], sizes[-1]))
+    if shape == ():
+        if sizes[-1] != 1:
+            raise ValueError("shape () needs an output of width one")
+        layers.append(nn.Flatten(0))
+    elif shape is not None:
+        layers.append(nn.Unflatten(1, tuple(shape)))
+    return nn.Sequential(*layers).to(runtime.device())
+
+
+def _levels(size):
+    """Return (base, n) with size = base · 2ⁿ and a base of 4, 5, 6 or 7."""
+    n = 0
+    while size % 2 == 0 and size > 7:
+        size, n = size // 2, n + 1
+    if not 4 <= size <= 7 or n < 1:
+        raise ValueError("an image size is 4, 5, 6 or 7 times a power of two")
+    return size, n
+
+
+def dcgan_init(module):
+    """DCGAN's initialisation: weights N(0, 0.02²), batch-norm gains N(1, 0.02²)."""
+    for m in module.modules():
+        if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(m.weight, 0.0, 0.02)
+        if isinstance(m, nn.BatchNorm2d):
+            nn.init.normal_(m.weight, 1.0, 0.02)
+    return module
+
+
+def dcgan_generator(z_dim, channels=1, width=32, size=28, batch_norm=True):
+    """DCGAN's generator, (n, z_dim) → (n, channels, size, size) in (−1, 1).
+
+    A projection to `base`² pixels, then one transposed convolution (4 × 4,
+    stride 2) a doubling; ReLU, batch normalisation except at the output, tanh
+    (Radford et al. 2016, section 3). `width` is the number of channels before
+    the last layer and doubles towards the input.
+    """
+    _positive(z_dim=z_dim, channels=channels, width=width, size=size)
+    base, n = _levels(size)
+    c = width * 2 ** (n - 1)
+    layers = [nn.Linear(z_dim, c * base * base), nn.Unflatten(1, (c, base, base))]
+    for level in range(n):
+        out = channels if level == n - 1 else c // 2
+        layers += [nn.BatchNorm2d(c)] if batch_norm else []
+        layers += [nn.ReLU(), nn.ConvTranspose2d(c, out, 4, 2, 1)]
+        c = out
+    return dcgan_init(nn.Sequential(*layers, nn.Tanh())).to(runtime.device())
+
+
+def dcgan_discriminator(channels=1, width=32, size=28, batch_norm=True):
+    """DCGAN's discriminator, (n, channels, size, size) → logits (n,).
+
+    One strided convolution (4 × 4, stride 2) a halving, leaky ReLU of slope
+    0.2, batch normalisation except at the input (Radford et al. 2016, section
+    3). No sigmoid: objectives take logits. ``batch_norm=False`` for critics
+    with a gradient penalty.
+    """
+    _positive(channels=channels, width=width, size=size)
+    base, n = _levels(size)
+    layers, c = [], channels
+    for level in range(n):
+        out = width * 2**level
+        layers.append(nn.Conv2d(c, out, 4, 2, 1))
+        layers += [nn.BatchNorm2d(out)] if batch_norm and level else []
+        layers.append(nn.LeakyReLU(0.2))
+        c = out
+    head = [nn.Flatten(), nn.Linear(c * base * base, 1), nn.Flatten(0)]
+    return dcgan_init(nn.Sequential(*layers, *head)).to(runtime.device())
+
+
+def conv_encoder(out, channels=1, width=32, size=28):
+    """Strided convolutions, (n, channels, size, size) → (n, out); for encoders."""
+    _positive(out=out, channels=channels, width=width, size=size)
+    base, n = _levels(size)
+    layers, c = [], channels
+    for level in range(n):
+        layers += [nn.Conv2d(c, width * 2**level, 4, 2, 1), nn.ReLU()]
+        c = width * 2**level
+    layers += [nn.Flatten(), nn.Linear(c * base * base, out)]
+    return nn.Sequential(*layers).to(runtime.device())
+
+
+def conv_decoder(z_dim, channels=1, width=32, size=28):
+    """Transposed convolutions, (n, z_dim) → (n, channels, size, size), linear output.
+
+    The output is the logits of a Bernoulli or the mean of a normal.
+    """
+    _positive(z_dim=z_dim, channels=channels, width=width, size=size)
+    base, n = _levels(size)
+    c = width * 2 ** (n - 1)
+    layers = [nn.Linear(z_dim, c * base * base), nn.Unflatten(1, (c, base, base))]
+    for level in range(n):
+        out = channels if level == n - 1 else c // 2
+        layers += [nn.ReLU(), nn.ConvTranspose2d(c, out, 4, 2, 1)]
+        c = out
+    return nn.Sequential(*layers).to(runtime.device())
+
+
+def count(*modules):
+    """Return the number of trainable parameters of `modules`."""
+    return sum(p.numel() for m in modules for p in m.parameters() if p.requires_grad)

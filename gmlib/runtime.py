@@ -1,0 +1,133 @@
+"""The machine, so that no lecture has to speak of it: device, scale, seed.
+
+Environment variables (each overrides what the code says):
+
+``GMLIB_DEVICE``       ``cpu``, ``cuda`` or ``mps``
+``GMLIB_SCALE``        what ``scale="auto"`` means: ``smoke``, ``cpu`` or ``gpu``
+``GMLIB_CHECKPOINTS``  a folder in which trainings leave their checkpoints
+"""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import nn
+
+SCALES = ("smoke", "cpu", "gpu")
+_scale = None
+
+
+def device():
+    """Return the `torch.device` that networks and data live on.
+
+    ``GMLIB_DEVICE`` decides; else CUDA, else MPS, else the CPU.
+
+    Raises
+    ------
+    ValueError
+        If ``GMLIB_DEVICE`` names a device that this machine does not have.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    asked = os.environ.get("GMLIB_DEVICE")
+    if not asked:
+        return torch.device(next(name for name, here in available.items() if here))
+    if not available.get(asked.split(":")[0], False):
+        here = ", ".join(name for name, ok in available.items() if ok)
+        raise ValueError(f"GMLIB_DEVICE={asked}: this machine has only {here}")
+    return torch.device(asked)
+
+
+def seed(n):
+    """Seed torch's global generators (CPU and accelerator) with the integer `n`."""
+    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+        raise ValueError(f"a seed is an integer >= 0, not {n!r}")
+    torch.manual_seed(n)
+
+
+def set_scale(name="auto"):
+    """Set the scale of the run and return it: ``smoke``, ``cpu`` or ``gpu``.
+
+    ``auto`` takes ``GMLIB_SCALE`` if that is set, else what the machine has.
+    """
+    global _scale
+    if name == "auto":
+        name = os.environ.get("GMLIB_SCALE", "auto")
+    if name == "auto":
+        name = "cpu" if device().type == "cpu" else "gpu"
+    if name not in SCALES:
+        raise ValueError(f"scale is one of {', '.join(SCALES)} or auto, not {name!r}")
+    _scale = name
+    return name
+
+
+def scale():
+    """Return the scale of the run (resolving ``auto`` at the first call)."""
+    return _scale or set_scale()
+
+
+def by_scale(*, smoke, cpu, gpu):
+    """Return the value that belongs to the present scale.
+
+    Budgets stand where they are used: ``rounds = by_scale(smoke=20, cpu=4_000,
+    gpu=40_000)``.
+    """
+    return {"smoke": smoke, "cpu": cpu, "gpu": gpu}[scale()]
+
+
+def checkpoint_path(name):
+    """Return where a training called `name` keeps its checkpoint, or None.
+
+    None unless ``GMLIB_CHECKPOINTS`` names a folder (on Colab: one on the
+    mounted Drive).
+    """
+    folder = os.environ.get("GMLIB_CHECKPOINTS")
+    return Path(folder) / f"{name}.safetensors" if folder else None
+
+
+@contextmanager
+def evaluating(*modules: nn.Module):
+    """Evaluation mode without gradients; the modules' own modes come back after."""
+    modes = [(m, m.training) for top in modules for m in top.modules()]
+    for module in modules:
+        module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def rng_state():
+    """Return the state of torch's global generators as ``{device: tensor}``."""
+    states = {"cpu": torch.get_rng_state()}
+    if device().type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state()
+    if device().type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def set_rng_state(states):
+    """Put back what `rng_state` returned; states of absent devices are ignored."""
+    torch.set_rng_state(states["cpu"].cpu())
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"].cpu())
+    if "mps" in states and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(states["mps"].cpu())
+
+
+@contextmanager
+def forked_rng(n):
+    """Run a block under seed `n`, then put the generators back."""
+    states = rng_state()
+    seed(n)
+    try:
+        yield
+    finally:
+        set_rng_state(states)
