@@ -1,0 +1,244 @@
+"""Execute chapters and store their outputs in the notebook, stamped with the code.
+
+    python tools/execute.py [NAME ...] [--scale smoke|cpu|gpu|auto] [--stale]
+
+A chapter's file changes only after a run without error. A run that fails is kept
+aside as NAME.partial.ipynb with its error, and the good file stays. A run at scale
+``smoke`` only tries the code: it stores nothing unless --store says so.
+
+The data folder is taken from GMLIB_DATA, as in any other use of gmlib.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from notebooks import (
+    CLAIM,
+    ROOT,
+    chapters,
+    code_hash,
+    hide_machine,
+    library_hash,
+    machine_paths,
+    outputs_hash,
+    parameters,
+    read,
+    records,
+    stale,
+    write,
+)
+
+PROBE = """
+def _gmlib_probe():
+    import json, platform, sys
+    import matplotlib, numpy, torch
+    from gmlib import data, runtime
+    kinds = tuple(k for k in vars(data).values() if isinstance(k, type))
+    seen = {}
+    for value in list(globals().values()):
+        if isinstance(value, kinds) and getattr(value, "name", None):
+            seen[str(value.name)] = len(value) if hasattr(value, "__len__") else None
+    device = runtime.device()
+    name = torch.cuda.get_device_name() if device.type == "cuda" else device.type
+    print(json.dumps({
+        "scale": runtime.scale(),
+        "device": name,
+        "data": seen,
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": numpy.__version__,
+            "matplotlib": matplotlib.__version__,
+        },
+    }))
+_gmlib_probe()
+"""
+
+
+def environment(folder, scale):
+    """Return the environment of a kernel: figures only through `show`, no bars."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    changes = {
+        "MPLBACKEND": "agg",
+        "TQDM_DISABLE": "1",
+        "PYTHONPATH": path,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "IPYTHONDIR": str(folder / ".ipython"),
+    }
+    if scale != "auto":
+        changes["GMLIB_SCALE"] = scale
+    return {**os.environ, **changes}
+
+
+class Peak:
+    """The largest resident memory of a process, looked at five times a second."""
+
+    def __init__(self, client):
+        self.client, self.bytes, self.over = client, 0, threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
+
+    def watch(self):
+        while not self.over.wait(0.2):
+            try:
+                pid = self.client.km.provisioner.pid
+                self.bytes = max(self.bytes, psutil.Process(pid).memory_info().rss)
+            except (AttributeError, TypeError, psutil.Error):
+                continue
+
+    def stop(self):
+        self.over.set()
+        self.thread.join()
+        return round(self.bytes / 2**20)
+
+
+def run(nb, scale="auto", timeout=None):
+    """Execute `nb` in place, in an empty folder; return (facts, peak in MiB)."""
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    probe = nbformat.v4.new_code_cell(PROBE)
+    nb.cells.append(probe)
+    with tempfile.TemporaryDirectory(prefix="gmlib-") as folder:
+        client = NotebookClient(
+            nb,
+            timeout=timeout,
+            kernel_name="python3",
+            record_timing=False,
+            store_widget_state=False,
+            resources={"metadata": {"path": folder}},
+        )
+        peak = Peak(client)
+        try:
+            client.execute(env=environment(Path(folder), scale))
+        finally:
+            memory = peak.stop()
+            nb.cells.remove(probe)
+            hide_machine(nb, run_folder=folder)
+    printed = "".join(output.get("text", "") for output in probe.outputs)
+    return json.loads(printed.strip().splitlines()[-1]), memory
+
+
+def tidy(nb):
+    """Keep only the metadata that does not depend on who executed the notebook."""
+    nb.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {
+                "display_name": "Python 3",
+                "language": "python",
+                "name": "python3",
+            },
+            "language_info": {"name": "python", "pygments_lexer": "ipython3"},
+            **{k: v for k, v in nb.metadata.items() if k in ("gmlib", "mystnb")},
+        }
+    )
+    for cell in nb.cells:
+        for key in ("execution", "papermill", "ExecuteTime"):
+            cell.metadata.pop(key, None)
+
+
+def execute(path, scale="auto", store=None):
+    """Execute one chapter; return whether it succeeded."""
+    partial = path.with_suffix(".partial.ipynb")
+    nb = read(path)
+    before, start = code_hash(nb), time.monotonic()
+    print(f"{path.stem}: executing (scale {scale}) ...", flush=True)
+
+    def keep(reason):
+        write(nb, partial)
+        print(f"{path.stem}: {reason}", file=sys.stderr)
+        print(f"{path.stem}: the run is in {partial.name}; {path.name} is as it was")
+        return False
+
+    try:
+        facts, memory = run(nb, scale)
+    except CellExecutionError as error:
+        return keep(f"stopped at an error\n{error}")
+    except DeadKernelError:
+        return keep("the kernel died (out of memory?)")
+    except KeyboardInterrupt:
+        keep("interrupted")
+        raise
+    seconds = time.monotonic() - start
+
+    for claim in records(nb, CLAIM):
+        if claim.get("holds") is False:
+            print(f"{path.stem}: DOES NOT HOLD: {claim.get('id')}", file=sys.stderr)
+    if found := machine_paths(nb):
+        return keep(f"its outputs name paths of this machine: {', '.join(found)}")
+    print(
+        f"{path.stem}: {seconds:.0f} s, {memory} MiB, scale {facts['scale']},"
+        f" {facts['device']}, {len(records(nb, CLAIM))} claims"
+    )
+    if not (store if store is not None else facts["scale"] != "smoke"):
+        print(f"{path.stem}: tried only; nothing is stored (--store to store it)")
+        return True
+
+    fresh = read(path)  # its prose may have been written on meanwhile
+    if code_hash(fresh) != before:
+        return keep("its code was changed while it ran")
+    done = iter([cell for cell in nb.cells if cell.cell_type == "code"])
+    for cell in fresh.cells:
+        if cell.cell_type == "code":
+            other = next(done)
+            cell.outputs, cell.execution_count = other.outputs, other.execution_count
+    fresh.metadata["gmlib"] = {
+        "code": before,
+        "outputs": outputs_hash(fresh),
+        "library": library_hash(),
+        "scale": facts["scale"],
+        "seed": parameters(fresh).get("seed"),
+        "device": facts["device"],
+        "wall_s": round(seconds, 1),
+        "peak_memory_mb": memory,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "data": facts["data"],
+        "versions": facts["versions"],
+    }
+    tidy(fresh)
+    nbformat.validate(fresh)
+    write(fresh, path)
+    partial.unlink(missing_ok=True)
+    return True
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", help="chapters (default: all)")
+    parser.add_argument("--scale", default="auto", help="smoke, cpu, gpu or auto")
+    parser.add_argument("--stale", action="store_true", help="only where it is needed")
+    parser.add_argument("--store", action="store_true", default=None)
+    asked = parser.parse_args(argv)
+    if asked.scale not in ("smoke", "cpu", "gpu", "auto"):
+        parser.error(f"scale is smoke, cpu, gpu or auto, not {asked.scale!r}")
+    paths = {path.stem: path for path in chapters()}
+    unknown = [name for name in asked.names if name not in paths]
+    if unknown:
+        parser.error(f"no chapter {unknown[0]!r}; there are: {', '.join(paths)}")
+    failed = []
+    for name in asked.names or paths:
+        if asked.stale:
+            reason = stale(paths[name])
+            if not reason:
+                continue
+            print(f"{name}: {reason}")
+        if not execute(paths[name], asked.scale, asked.store):
+            failed.append(name)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
