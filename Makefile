@@ -1,0 +1,59 @@
+# Two commands: `make book` and `make test`. Each sets up what it needs first.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+CODE   := gmlib tools tests book
+
+.PHONY: help book serve test lint format execute new-chapter address bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "  make execute CHAPTER=gan SCALE=cpu      (CHAPTER: all; SCALE: auto)"
+	@echo "  make new-chapter NAME=wgan TITLE='The Wasserstein GAN'"
+	@echo "  make address URL=https://github.com/OWNER/REPOSITORY"
+	@echo "  GMLIB_DATA=FOLDER: where MNIST lies or is kept (see data/)"
+
+book: $(READY) ## render the site into _build/html
+	@$(BIN)/python tools/book.py
+
+serve: book ## render it, open it in a browser
+	@$(BIN)/python tools/serve.py
+
+test: $(READY) ## run every check
+	@sh tools/setup.sh browser
+	@$(BIN)/python tools/test.py
+
+lint: $(READY) ## check the style of the code
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/ruff check --select E9,F401,F821 chapters
+
+format: $(READY) ## put the code into that style
+	@$(BIN)/ruff check --fix $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+execute: $(READY) ## run the lectures anew and store their outputs
+	@$(BIN)/python tools/execute.py $(CHAPTER) --scale $(or $(SCALE),auto)
+
+new-chapter: $(READY) ## begin a lecture from the template
+	@$(BIN)/python tools/new_chapter.py "$(NAME)" "$(TITLE)"
+
+address: $(READY) ## write the repository's public address wherever it stands
+	@$(BIN)/python tools/address.py $(URL)
+
+bench: $(READY) ## speed of the engine against the textbook loop
+	@$(BIN)/python tools/bench.py
+
+lock: $(READY) ## lock the versions anew (UPGRADE=--upgrade: the newest)
+	@sh tools/lock.sh $(UPGRADE)
+
+clean: ## remove what was built (the environment: rm -r .venv)
+	rm -rf _build dist .cache .pytest_cache .ruff_cache .hypothesis
+	rm -f chapters/*.partial.ipynb
+
+$(READY): requirements.lock tools/uv.lock.txt pyproject.toml
+	@PYTHON="$(PYTHON)" sh tools/setup.sh
