@@ -5,6 +5,7 @@ Nothing is pickled, so that a checkpoint from an unknown hand can run no code.
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -44,7 +45,8 @@ def save(path, tensors, meta):
             os.fsync(file.fileno())
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise CheckpointError(
             f"the checkpoint {path} could not be written ({error}); "
             "an older one there, if any, is untouched"

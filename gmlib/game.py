@@ -337,33 +337,38 @@ class _Game:
         """Evaluate every loss once, leave no trace, refuse what cannot work."""
         buffers = [b for m in self.modules for b in m.buffers()]
         before = [b.clone() for b in buffers]
-        self.names = []
-        with runtime.forked_rng(0):
-            for name, player in self.players.items():
-                self.focus(player)
-                try:
-                    value, logs = player.evaluate(player.loss, self.batch())
-                    gradients = player.gradients(value)
-                except Exception as error:
-                    error.add_note(f"(in the loss of player {name!r}, before round 1)")
-                    raise
-                if all(g is None for g in gradients):
-                    raise ValueError(
-                        f"the loss of player {name!r} does not reach its parameters: "
-                        "it would never learn"
-                    )
-                if not torch.isfinite(value):
-                    raise NotFinite(
-                        f"the loss of player {name!r} is {value.item()} before "
-                        "round 1: are there NaNs in the data or the networks?"
-                    )
-                self.names += [name, *(f"{name}/{quantity}" for quantity in logs)]
-        with torch.no_grad():
-            for buffer, old in zip(buffers, before, strict=True):
-                buffer.copy_(old)
+        try:
+            with runtime.forked_rng(0):
+                self.names = [n for name in self.players for n in self.rehearsed(name)]
+        finally:
+            with torch.no_grad():
+                for buffer, old in zip(buffers, before, strict=True):
+                    buffer.copy_(old)
         shape = (FLUSH_ROUNDS, len(self.names))
         self.buffer = torch.zeros(shape, device=self.device)
         self.row = torch.zeros(1, dtype=torch.long, device=self.device)
+
+    def rehearsed(self, name):
+        """Evaluate one loss; return the names of the player's curves."""
+        player = self.players[name]
+        self.focus(player)
+        try:
+            value, logs = player.evaluate(player.loss, self.batch())
+            gradients = player.gradients(value)
+        except Exception as error:
+            error.add_note(f"(in the loss of player {name!r}, before round 1)")
+            raise
+        if all(g is None for g in gradients):
+            raise ValueError(
+                f"the loss of player {name!r} does not reach its parameters: "
+                "it would never learn"
+            )
+        if not torch.isfinite(value):
+            raise NotFinite(
+                f"the loss of player {name!r} is {value.item()} before round 1: "
+                "are there NaNs in the data or the networks?"
+            )
+        return [name, *(f"{name}/{quantity}" for quantity in logs)]
 
     # ------------------------------------------------------------- one round
 
@@ -379,17 +384,19 @@ class _Game:
             self.focus(player)
             for _ in range(player.steps):
                 value, logs = player.evaluate(self.losses[name], self.batch())
+                # Cloned: what is logged may be a weight, which is about to move.
+                logs = {q: torch.as_tensor(v).detach().clone() for q, v in logs.items()}
                 gradients = player.gradients(value)
                 if self.simultaneous:
                     waiting.append((player, gradients))
                 else:
                     player.step(gradients)
-            seen[name] = value
+            seen[name] = value.detach().clone()
             seen |= {f"{name}/{quantity}": v for quantity, v in logs.items()}
         for player, gradients in waiting:
             player.step(gradients)
         zero = self.buffer.new_zeros(())
-        values = [zero if v is None else v.detach().reshape(()) for v in seen.values()]
+        values = [zero if v is None else v.reshape(()) for v in seen.values()]
         self.buffer.index_copy_(0, self.row, torch.stack(values).float()[None])
         self.row += 1
 

@@ -1,0 +1,138 @@
+"""What a lecture says: verdicts that can fail, pictures that can be read aloud."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from bs4 import BeautifulSoup
+
+from gmlib import lecture, plot, runtime
+from gmlib.lecture import CHECK, CLAIM, ClaimFailed
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Collect what is displayed."""
+    bundles = []
+    monkeypatch.setattr(lecture, "display", lambda d, raw=False: bundles.append(d))
+    return bundles
+
+
+def test_begin_seeds_and_reports():
+    run = lecture.begin("smoke", 4)
+    first = torch.rand(1)
+    lecture.begin("smoke", 4)
+    assert torch.equal(torch.rand(1), first)
+    assert (run.scale, run.seed, run.device.type) == ("smoke", 4, "cpu")
+    assert run.checkpoint("vae") is None
+
+
+def test_checkpoints_of_other_scales_and_seeds_do_not_meet(monkeypatch, tmp_path):
+    monkeypatch.setenv("GMLIB_CHECKPOINTS", str(tmp_path))
+    names = {
+        lecture.begin(scale, seed).checkpoint("vae").name
+        for scale in ("smoke", "cpu") for seed in (0, 1)
+    }  # fmt: skip
+    assert len(names) == 4
+
+
+def test_a_true_claim_shows_its_numbers_to_people_and_machines(shown):
+    lecture.claim(
+        "gap-is-kl", "The gap is < KL & more.", np.bool_(True),
+        measured={"gap": torch.tensor(0.25), "list": np.array([1.0, 2.0])},
+        expected=0.25, tolerance=1e-6,
+    )  # fmt: skip
+    record = shown[0][CLAIM]
+    assert record["verdict"] == "holds"
+    assert record["measured"] == {"gap": 0.25, "list": [1.0, 2.0]}
+    json.dumps(record)
+    soup = BeautifulSoup(shown[0]["text/html"], "html.parser")
+    assert "The gap is < KL & more." in soup.text
+    assert "gap 0.25" in soup.text
+    assert soup.div["class"] == ["gm-claim", "gm-holds"]
+    assert shown[0]["text/plain"].startswith("✓ Claim (math) holds")
+
+
+@pytest.mark.parametrize("scale", ["smoke", "cpu", "gpu"])
+def test_a_false_mathematical_claim_stops_the_lecture_at_every_scale(shown, scale):
+    runtime.set_scale(scale)
+    with pytest.raises(ClaimFailed, match="does not hold"):
+        lecture.claim("x", "One is two.", False, measured=1, expected=2)
+    assert shown[0][CLAIM]["verdict"] == "fails"  # shown before it stops
+
+
+@pytest.mark.parametrize(
+    ("scale", "verdict"), [("smoke", "unjudged"), ("cpu", "fails"), ("gpu", "fails")]
+)
+def test_a_false_empirical_claim_is_shown_from_cpu_up(shown, scale, verdict):
+    runtime.set_scale(scale)
+    lecture.claim("x", "A beats B.", False, measured=1.0, kind="empirical", seeds=3)
+    assert shown[0][CLAIM]["verdict"] == verdict
+    assert "3 seeds" in shown[0]["text/plain"]
+
+
+def test_claims_are_well_formed():
+    with pytest.raises(TypeError, match="holds is a bool"):
+        lecture.claim("x", "s", 1, measured=1)
+    with pytest.raises(ValueError, match="joined by hyphens"):
+        lecture.claim("Not An Id", "s", True, measured=1)
+    with pytest.raises(ValueError, match="math or empirical"):
+        lecture.claim("x", "s", True, measured=1, kind="guess")
+
+
+TESTS = [("doubles one", lambda f: f(1) == 2), ("doubles two", lambda f: f(2) == 4)]
+
+
+def test_a_starter_is_open_and_says_what_is_missing(shown):
+    assert not lecture.check("ex-double", lambda x: ..., TESTS)
+    assert not lecture.check("ex-double", None, TESTS)
+    assert not lecture.check("ex-double", lambda x: 2, TESTS)
+    assert [len(b[CHECK]["wrong"]) for b in shown] == [2, 2, 1]
+    assert shown[2][CHECK]["wrong"] == ["doubles two"]
+
+
+def test_an_answer_that_raises_is_told_how(shown):
+    assert not lecture.check("ex-double", lambda x: x / 0, TESTS)
+    assert "ZeroDivisionError" in shown[0]["text/plain"]
+
+
+def test_a_solution_must_pass(shown):
+    assert lecture.check("ex-double", lambda x: 2 * x, TESTS, solution=True)
+    assert shown[0][CHECK] == {
+        "id": "ex-double", "solution": True, "passed": True, "wrong": [], "tests": 2
+    }  # fmt: skip
+    with pytest.raises(ClaimFailed, match="solution of ex-double"):
+        lecture.check("ex-double", lambda x: x, TESTS, solution=True)
+    with pytest.raises(ValueError, match="cannot fail"):
+        lecture.check("ex-double", lambda x: x, [])
+
+
+def test_a_figure_needs_words(shown):
+    fig, ax = plot.new()
+    ax.plot([0, 1])
+    with pytest.raises(ValueError, match="say in alt"):
+        lecture.show(fig, alt="  ")
+    lecture.show(fig, alt='a "rising" line', caption="up & up")
+    image = BeautifulSoup(shown[0]["text/html"], "html.parser").img
+    assert image["alt"] == 'a "rising" line'
+    assert image["src"].startswith("data:image/webp;base64,")
+    assert "rising" in shown[0]["text/plain"]
+    lecture.show(np.zeros((4, 4)), alt="black", enlarge=3)
+    assert 'width="12"' in shown[1]["text/html"]
+
+
+def test_a_table_has_headers_and_caption(shown):
+    lecture.table([["VAE", -86.7612], ["<b>", 3]], ["model", "log p"], "Two models.")
+    soup = BeautifulSoup(shown[0]["text/html"], "html.parser")
+    assert [th["scope"] for th in soup.find_all("th")] == ["col", "col", "row", "row"]
+    assert soup.caption.text == "Two models."
+    assert soup.find_all("td")[0].text == "−86.76"
+    assert soup.find_all("th")[3].text == "<b>"
+    with pytest.raises(ValueError, match="needs 2 cells"):
+        lecture.table([["x"]], ["a", "b"], "c")
+
+
+def test_say_is_markdown(shown):
+    lecture.say(f"It is **{1 / 3:.2f}**.")
+    assert shown[0].data == "It is **0.33**."
