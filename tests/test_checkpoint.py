@@ -12,8 +12,8 @@ from gmlib import checkpoint as c
 def test_what_is_saved_is_loaded(tmp_path):
     tensors = {"a": torch.randn(3, 4).T, "b": torch.arange(3), "c": torch.zeros(())}
     tensors["shares memory with a"] = tensors["a"][:1]
-    path = c.save(tmp_path / "new" / "x.safetensors", tensors, {"round": 3, "l": [1]})
     path = tmp_path / "new" / "x.safetensors"
+    c.save(path, tensors, {"round": 3, "l": [1]})
     loaded, meta = c.load(path)
     assert meta == {"round": 3, "l": [1]}
     assert loaded.keys() == tensors.keys()
@@ -46,7 +46,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(c, "save_file", full)
-    with pytest.raises(c.CheckpointError, match="No space left.*untouched"):
+    with pytest.raises(c.CheckpointError, match=r"No space left.*untouched"):
         c.save(path, {"a": torch.zeros(2)}, {"round": 2})
     assert c.load(path)[1] == {"round": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]

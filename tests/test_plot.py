@@ -80,19 +80,12 @@ def test_the_plane_and_the_landscape_agree_on_their_axes():
     points = plot.plane(2.0, 5)
     assert points.shape == (25, 2)
     fig, ax = plot.new()
-    filled = plot.landscape(points[:, 0], 2.0, ax)  # a function that grows with x₁
-    grid = filled.zmax - filled.zmin
-    assert grid == pytest.approx(4)
-    drawn = ax.collections[0].get_paths()
-    assert drawn
-    right = plot.landscape(torch.where(points[:, 0] > 0, 1.0, 0.0), 2.0, ax)
-    top = max(zip(right.levels, right.get_paths(), strict=False), key=lambda p: p[0])
+    step = torch.where(points[:, 0] > 0, 1.0, 0.0)  # high on the right
+    filled = plot.landscape(step, 2.0, ax, levels=[0.5, 1.5])
+    high = np.concatenate([path.vertices for path in filled.get_paths()])
     plt.close(fig)
-    vertices = np.concatenate(
-        [p.vertices for p in right.get_paths()[-2:] if len(p.vertices)]
-    )
-    assert vertices[:, 0].min() > 0  # high on the right, not at the top
-    assert top is not None
+    assert high[:, 0].min() > 0
+    assert (high[:, 1].min(), high[:, 1].max()) == (-2, 2)
 
 
 def test_curves_and_scatter_draw_what_they_are_given():
