@@ -3,14 +3,18 @@
 Densities are arrays p, q of one shape over the points of a grid with cell
 size `dx` (quadrature by the rectangle rule, which converges spectrally for
 smooth densities that vanish at the ends), or probabilities of a finite set
-(`dx=1`). All values in nats. They are computed in float64.
+(`dx=1`). All values in nats. They are computed in float64, on the CPU.
 """
 
 import torch
 
 
+def _float64(values):
+    return torch.as_tensor(values).cpu().double()  # in this order: MPS has no float64
+
+
 def _densities(p, q, dx):
-    p, q = (torch.as_tensor(d, dtype=torch.float64) for d in (p, q))
+    p, q = (_float64(d) for d in (p, q))
     if p.shape != q.shape or p.numel() == 0:
         raise ValueError(
             "p and q must be densities over the same non-empty set, not of shapes "
@@ -58,7 +62,7 @@ def chi2(p, q, dx=1.0):
 
 def wasserstein_1d(x, p, q):
     """W₁(p, q) = ∫ |F_p − F_q| on an increasing one-dimensional grid x (units of x)."""
-    x = torch.as_tensor(x, dtype=torch.float64)
+    x = _float64(x)
     if x.dim() != 1 or len(x) < 2 or not (x.diff() > 0).all():
         raise ValueError("x must be an increasing grid of at least two points")
     dx = (x[-1] - x[0]).item() / (len(x) - 1)
@@ -71,7 +75,7 @@ def wasserstein_1d(x, p, q):
 
 def optimal_discriminator(p, q):
     """D* = p / (p + q), ½ where both vanish (Goodfellow et al. 2014, prop. 1)."""
-    p, q = (torch.as_tensor(d, dtype=torch.float64) for d in (p, q))
+    p, q = (_float64(d) for d in (p, q))
     if p.shape != q.shape:
         raise ValueError("p and q must be densities over the same set")
     return torch.where(p + q > 0, p / (p + q), torch.full_like(p, 0.5))

@@ -409,7 +409,7 @@ class _Game:
         """Read the buffered losses; stop if one of them is not finite."""
         if not self.pending:
             return
-        block = self.buffer[: self.pending].double().cpu().numpy()
+        block = self.buffer[: self.pending].cpu().double().numpy()
         first = self.done - self.pending
         for i in range(self.pending):
             moving = self.moving(first + i)
