@@ -89,14 +89,8 @@ def dcgan_init(module):
     return module
 
 
-def dcgan_generator(z_dim, channels=1, width=32, size=28, batch_norm=True):
-    """DCGAN's generator, (n, z_dim) → (n, channels, size, size) in (−1, 1).
-
-    A projection to `base`² pixels, then one transposed convolution (4 × 4,
-    stride 2) a doubling; ReLU, batch normalisation except at the output, tanh
-    (Radford et al. 2016, section 3). `width` is the number of channels before
-    the last layer and doubles towards the input.
-    """
+def _up(z_dim, channels, width, size, batch_norm):
+    """Layers (n, z_dim) → (n, channels, size, size): one doubling at a time."""
     _positive(z_dim=z_dim, channels=channels, width=width, size=size)
     base, n = _levels(size)
     c = width * 2 ** (n - 1)
@@ -106,6 +100,31 @@ def dcgan_generator(z_dim, channels=1, width=32, size=28, batch_norm=True):
         layers += [nn.BatchNorm2d(c)] if batch_norm else []
         layers += [nn.ReLU(), nn.ConvTranspose2d(c, out, 4, 2, 1)]
         c = out
+    return layers
+
+
+def _down(out, channels, width, size, batch_norm, activation):
+    """Layers (n, channels, size, size) → (n, out): one halving at a time."""
+    _positive(out=out, channels=channels, width=width, size=size)
+    base, n = _levels(size)
+    layers, c = [], channels
+    for level in range(n):
+        layers.append(nn.Conv2d(c, width * 2**level, 4, 2, 1))
+        c = width * 2**level
+        layers += [nn.BatchNorm2d(c)] if batch_norm and level else []
+        layers.append(_activation(activation))
+    return [*layers, nn.Flatten(), nn.Linear(c * base * base, out)]
+
+
+def dcgan_generator(z_dim, channels=1, width=32, size=28, batch_norm=True):
+    """DCGAN's generator, (n, z_dim) → (n, channels, size, size) in (−1, 1).
+
+    A projection to 4 to 7 pixels square, then one transposed convolution
+    (4 × 4, stride 2) a doubling; ReLU, batch normalisation except at the
+    output, tanh (Radford et al. 2016, section 3). `width` is the number of
+    channels before the last layer and doubles towards the input.
+    """
+    layers = _up(z_dim, channels, width, size, batch_norm)
     return dcgan_init(nn.Sequential(*layers, nn.Tanh())).to(runtime.device())
 
 
@@ -117,28 +136,13 @@ def dcgan_discriminator(channels=1, width=32, size=28, batch_norm=True):
     3). No sigmoid: objectives take logits. ``batch_norm=False`` for critics
     with a gradient penalty.
     """
-    _positive(channels=channels, width=width, size=size)
-    base, n = _levels(size)
-    layers, c = [], channels
-    for level in range(n):
-        out = width * 2**level
-        layers.append(nn.Conv2d(c, out, 4, 2, 1))
-        layers += [nn.BatchNorm2d(out)] if batch_norm and level else []
-        layers.append(nn.LeakyReLU(0.2))
-        c = out
-    head = [nn.Flatten(), nn.Linear(c * base * base, 1), nn.Flatten(0)]
-    return dcgan_init(nn.Sequential(*layers, *head)).to(runtime.device())
+    layers = _down(1, channels, width, size, batch_norm, "leaky")
+    return dcgan_init(nn.Sequential(*layers, nn.Flatten(0))).to(runtime.device())
 
 
 def conv_encoder(out, channels=1, width=32, size=28):
     """Strided convolutions, (n, channels, size, size) → (n, out); for encoders."""
-    _positive(out=out, channels=channels, width=width, size=size)
-    base, n = _levels(size)
-    layers, c = [], channels
-    for level in range(n):
-        layers += [nn.Conv2d(c, width * 2**level, 4, 2, 1), nn.ReLU()]
-        c = width * 2**level
-    layers += [nn.Flatten(), nn.Linear(c * base * base, out)]
+    layers = _down(out, channels, width, size, False, "relu")
     return nn.Sequential(*layers).to(runtime.device())
 
 
@@ -147,14 +151,7 @@ def conv_decoder(z_dim, channels=1, width=32, size=28):
 
     The output is the logits of a Bernoulli or the mean of a normal.
     """
-    _positive(z_dim=z_dim, channels=channels, width=width, size=size)
-    base, n = _levels(size)
-    c = width * 2 ** (n - 1)
-    layers = [nn.Linear(z_dim, c * base * base), nn.Unflatten(1, (c, base, base))]
-    for level in range(n):
-        out = channels if level == n - 1 else c // 2
-        layers += [nn.ReLU(), nn.ConvTranspose2d(c, out, 4, 2, 1)]
-        c = out
+    layers = _up(z_dim, channels, width, size, False)
     return nn.Sequential(*layers).to(runtime.device())
 
 
