@@ -1,6 +1,7 @@
 """What this book needs from Sphinx beyond the stock theme.
 
 - MathJax comes from an installed package and is served by the site itself;
+- docstrings are prose: the stars and bars of mathematics in them are no markup;
 - no page asks for anything outside the site (thebe's scripts are dropped, and
   with them the console error of a constant declared twice);
 - the machine-readable outputs of `gmlib.lecture` stay out of the page silently;
@@ -9,6 +10,7 @@
 """
 
 import importlib.metadata
+import re
 import shutil
 from functools import lru_cache
 from pathlib import Path
@@ -71,6 +73,21 @@ def page(app, name, template, context, doctree):
         )
 
 
+def plain_docstring(app, what, name, obj, options, lines):
+    """Keep |p - q| and *shape as they are, outside of literals."""
+    inside = None  # the indentation of what precedes a literal block
+    for i, line in enumerate(lines):
+        indent = len(line) - len(line.lstrip())
+        if inside is not None and line.strip() and indent <= inside:
+            inside = None
+        if inside is None:
+            parts = re.split(r"(``.+?``|`[^`]+`)", line)
+            parts[::2] = [re.sub(r"(?<!\\)([|*])", r"\\\1", p) for p in parts[::2]]
+            lines[i] = "".join(parts)
+            if line.rstrip().endswith("::"):
+                inside = indent
+
+
 def hide_own_mime_types():
     """Outputs for machines (claims, checks) are not unknown: they are not shown."""
     unhandled = NbElementRenderer.render_unhandled
@@ -101,6 +118,7 @@ def copy_mathjax(app, error):
 def setup(app):
     hide_own_mime_types()
     app.connect("config-inited", configure, priority=100)
+    app.connect("autodoc-process-docstring", plain_docstring, priority=100)
     app.connect("html-page-context", page, priority=900)
     app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -91,7 +91,8 @@ def build(everything):
     """Run Jupyter Book; return whether there was neither error nor warning."""
     if everything:
         shutil.rmtree(HTML, ignore_errors=True)
-    command = [sys.executable, "-m", "jupyter_book", "build", ".", "-W", "-n"]
+    jb = Path(sys.executable).with_name("jb")
+    command = [str(jb), "build", ".", "-W", "-n"]
     command += ["--keep-going"] + (["--all"] if everything else [])
     BUILD.mkdir(exist_ok=True)
     with LOG.open("w", encoding="utf8") as log:

@@ -118,6 +118,7 @@ def run(nb, scale="auto", timeout=None):
             kernel_name="python3",
             record_timing=False,
             store_widget_state=False,
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
             resources={"metadata": {"path": folder}},
         )
         peak = Peak(client)

@@ -97,6 +97,7 @@ def main():
     weights = {key: w.contiguous().cpu() for key, w in network.state_dict().items()}
     path = asked.to / f"{asked.name}.safetensors"
     save_file(weights, path, {"info": json.dumps(info)})
+    path.chmod(0o644)  # safetensors writes for the owner alone
     print(f"{path.name}: {path.stat().st_size:,} bytes, {info['accuracy']:.2%}")
 
 
