@@ -142,7 +142,7 @@ def _finite(name, x):
         raise ValueError(f"{name} contains NaN or infinite values")
 
 
-def _tensor(name, x, shape):
+def _tensor(name, x, shape, finite=True):
     """Return `x` on the device as floats; `shape` holds sizes, None for any."""
     x = torch.as_tensor(x).to(runtime.device())
     x = x if x.is_floating_point() else x.float()
@@ -152,7 +152,8 @@ def _tensor(name, x, shape):
     if not fits or x.numel() == 0:
         wanted = ", ".join("n" if s is None else str(s) for s in shape)
         raise ValueError(f"{name} must have shape ({wanted}), not {tuple(x.shape)}")
-    _finite(name, x)
+    if finite:
+        _finite(name, x)
     return x
 
 
@@ -353,7 +354,7 @@ class LinearGaussian:
         self.W = _tensor("W", W, (None, None))
         d, k = self.W.shape
         self.b = _tensor("b", b, (d,)).to(self.W)
-        std = torch.as_tensor(noise_std).to(self.W)
+        std = torch.as_tensor(noise_std, dtype=self.W.dtype, device=self.W.device)
         if std.dim() == 0:
             std = std.expand(d)
         self.noise_std = _tensor("noise_std", std, (d,))
@@ -370,7 +371,8 @@ class LinearGaussian:
 
     def likelihood(self, z):
         """p(x | z) for z of shape (n, k)."""
-        z = _tensor("z", z, (None, self.W.shape[1]))
+        # A training may pass here in every round: no look at the values.
+        z = _tensor("z", z, (None, self.W.shape[1]), finite=False)
         base = td.Normal(z @ self.W.T + self.b, self.noise_std, validate_args=False)
         return td.Independent(base, 1, validate_args=False)
 

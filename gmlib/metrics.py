@@ -40,7 +40,8 @@ def _points(name, x, least=1):
     """Return samples as a float64 matrix on the CPU; flattens all but the first."""
     x = torch.as_tensor(x).detach()
     if x.dim() == 0 or len(x) < least or x.numel() == 0:
-        raise ValueError(f"{name}: at least {least} samples are needed, not {len(x)}")
+        shape = tuple(x.shape)
+        raise ValueError(f"{name}: at least {least} samples are needed, not {shape}")
     x = x.flatten(1) if x.dim() > 1 else x[:, None]
     x = x.cpu().double()  # in this order: MPS knows no float64
     if not torch.isfinite(x).all():
@@ -205,9 +206,9 @@ def density_coverage(real, fake, k=5):
     """Density and coverage of `fake` samples, Naeem et al. 2020, eqs. 3 and 4.
 
     Around each real point a ball reaches to its k-th real neighbour. Density:
-    how many balls a fake point lies in, over k (1 for a perfect model, more
-    for samples in the thick of the data). Coverage: the share of balls with a
-    fake point (near 1 − 2⁻ᵏ for a perfect model and as many points).
+    in how many balls a fake point lies, over k; 1 on average for a perfect
+    model, 0 far from the data, sometimes above 1. Coverage: the share of balls
+    with a fake point; near 1 − 2⁻ᵏ for a perfect model and as many points.
 
     Parameters
     ----------
