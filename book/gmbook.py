@@ -74,18 +74,35 @@ def page(app, name, template, context, doctree):
 
 
 def plain_docstring(app, what, name, obj, options, lines):
-    """Keep |p - q| and *shape as they are, outside of literals."""
+    """Keep |p - q| and *shape as they are; make lists of aligned columns."""
     inside = None  # the indentation of what precedes a literal block
+    column = None  # where the second column of an aligned list begins
     for i, line in enumerate(lines):
         indent = len(line) - len(line.lstrip())
         if inside is not None and line.strip() and indent <= inside:
             inside = None
-        if inside is None:
-            parts = re.split(r"(``.+?``|`[^`]+`)", line)
-            parts[::2] = [re.sub(r"(?<!\\)([|*])", r"\\\1", p) for p in parts[::2]]
-            lines[i] = "".join(parts)
+        if inside is not None:
+            continue
+        row = re.match(r"(``[^`]+``)( {2,})(?=\S)", line)
+        if row:
+            column = row.end()
+            line = f"* {row[1]}: {line[column:]}"
+        elif column and indent == column:
+            line = f"  {line.strip()}"
+        else:
+            column = None
             if line.rstrip().endswith("::"):
                 inside = indent
+        parts = re.split(r"(``.+?``|`[^`]+`)", line)
+        star = r"(?<!\\)([|*])" if not row else r"(?<!\\)(?<!^)([|*])"
+        parts[::2] = [re.sub(star, r"\\\1", part) for part in parts[::2]]
+        lines[i] = "".join(parts)
+
+
+def only_own(app, what, name, obj, skip, options):
+    """Leave what gmlib only passes on to its own library's documentation."""
+    home = getattr(obj, "__module__", None) or "gmlib"
+    return True if what == "module" and not home.startswith("gmlib") else None
 
 
 def hide_own_mime_types():
@@ -119,6 +136,7 @@ def setup(app):
     hide_own_mime_types()
     app.connect("config-inited", configure, priority=100)
     app.connect("autodoc-process-docstring", plain_docstring, priority=100)
+    app.connect("autodoc-skip-member", only_own)
     app.connect("html-page-context", page, priority=900)
     app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
