@@ -53,6 +53,12 @@ def page(app, name, template, context, doctree):
             kept.append(script)
     context["script_files"] = kept
 
+    # A fold is named by what it shows ("Show code cell source").
+    if "body" in context:
+        context["body"] = context["body"].replace(
+            '<summary aria-label="Toggle hidden content">', "<summary>"
+        )
+
     is_chapter = context.get("page_source_suffix") == ".ipynb"
     if is_chapter and not app.config.html_theme_options.get("launch_buttons"):
         link = {
