@@ -79,7 +79,7 @@ def badges(url):
     place = urlparse(url).path.strip("/")
     colab = f"{COLAB}/github/{place}/blob/main/chapters/vae.ipynb"
     return (
-        f"[Read the book]({site(url)}) ·\n"
+        f"[Read the book]({site(url)}) · [Source]({url}) ·\n"
         f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({colab})"
     )
 

@@ -36,7 +36,8 @@ def new_chapter(name, title, root=ROOT):
     nb = read(root / "chapters" / "_template.ipynb")
     for cell in nb.cells:
         cell.id = uuid.uuid4().hex[:8]
-        cell.source = cell.source.replace("NAME", name).replace("TITLE", title)
+        cell.source = cell.source.replace("template-", f"{name}-")
+        cell.source = cell.source.replace("TITLE", title)
         if INSTALL in cell.metadata.get("tags", []):
             cell.source = install_cell(address(root))
     assert len(tagged(nb, INSTALL)) == 1

@@ -23,7 +23,7 @@ from gmlib import __version__, data, runtime
 from gmlib.metrics import Judge, judge_network
 
 ROOT = Path(__file__).resolve().parent.parent
-EPOCHS = {"mnist": 12, "digits": 30}
+EPOCHS = {"mnist": 6, "digits": 30}
 BATCH = 128
 
 

@@ -1,0 +1,281 @@
+"""Every chapter: as it is stored, and as it runs at scale smoke."""
+
+import ast
+import re
+import subprocess
+import sys
+
+import nbformat
+import papermill
+import pytest
+from bs4 import BeautifulSoup
+from execute import environment
+from notebooks import (
+    CHECK,
+    CLAIM,
+    INSTALL,
+    ROOT,
+    chapters,
+    code_cells,
+    machine_paths,
+    parameters,
+    read,
+    records,
+    stale,
+    tagged,
+    tags,
+)
+
+CHAPTERS = chapters()
+TEMPLATE = ROOT / "chapters" / "_template.ipynb"
+HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
+
+each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+each_notebook = pytest.mark.parametrize(
+    "path", [*CHAPTERS, TEMPLATE], ids=lambda path: path.stem
+)
+
+
+def numbered(nb):
+    """Return (number, code cell) of all cells that teach: none that are hidden."""
+    return [
+        (i, cell)
+        for i, cell in enumerate(nb.cells)
+        if cell.cell_type == "code" and not HIDDEN & set(tags(cell))
+    ]
+
+
+def pieces_of_html(nb):
+    for cell in code_cells(nb):
+        for output in cell.outputs:
+            if "text/html" in output.get("data", {}):
+                yield BeautifulSoup(output.data["text/html"], "html.parser")
+
+
+def labels(nb, *directives):
+    """Return the labels of the exercises or solutions in a chapter's prose."""
+    prose = "\n".join(c.source for c in nb.cells if c.cell_type == "markdown")
+    names = "|".join(directives)
+    return re.findall(rf"{{(?:{names})}}[^\n]*\n(?::.*\n)*?:label: *(\S+)", prose)
+
+
+# ------------------------------------------------------------- as they are written
+
+
+@each_notebook
+def test_it_is_a_valid_notebook(path):
+    nb = read(path)
+    nbformat.validate(nb)
+    assert (nb.nbformat, nb.nbformat_minor) >= (4, 5)
+    assert nb.metadata.kernelspec.name == "python3"
+    assert nb.cells[0].source.startswith("# ")
+
+
+@each_notebook
+def test_it_begins_as_every_chapter_does(path):
+    """Install cell, parameters, one cell of imports, `run = begin(scale, seed)`."""
+    nb = read(path)
+    cells = [cell for cell in nb.cells if cell.cell_type == "code"]
+    assert {INSTALL, "remove-cell"} <= set(tags(cells[0]))
+    assert "parameters" in tags(cells[1])
+    assert parameters(nb) == {"scale": "auto", "seed": 0}
+    assert re.match(r"(from|import) ", cells[2].source)
+    assert cells[3].source.strip() == "run = begin(scale, seed)"
+    assert len(tagged(nb, INSTALL)) == len(tagged(nb, "parameters")) == 1
+
+
+@each_notebook
+def test_only_one_cell_imports(path):
+    importing = []
+    for i, cell in enumerate(read(path).cells):
+        if cell.cell_type == "code" and INSTALL not in tags(cell):
+            tree = ast.walk(ast.parse(cell.source))
+            if any(isinstance(node, ast.Import | ast.ImportFrom) for node in tree):
+                importing.append(i)
+    assert len(importing) == 1, f"cells {importing} import"
+
+
+@each_notebook
+def test_teaching_cells_fit_a_screen(path):
+    """At most 15 lines; at most 80 columns anywhere; at most one output."""
+    nb = read(path)
+    long = {i: n for i, c in numbered(nb) if (n := len(c.source.splitlines())) > 15}
+    assert not long, f"lines in a cell: {long}"
+    wide = {
+        i: line
+        for i, cell in enumerate(nb.cells)
+        if cell.cell_type == "code"
+        for line in cell.source.splitlines()
+        if len(line) > 80
+    }
+    assert not wide
+    several = {i: len(c.outputs) for i, c in numbered(nb) if len(c.outputs) > 1}
+    assert not several, f"outputs of a cell: {several}"
+
+
+@each_notebook
+def test_tensors_leave_the_device_before_numpy_sees_them(path):
+    for cell in code_cells(read(path)):
+        bare = re.findall(r"^.*(?<!\.cpu\(\))\.numpy\(\).*$", cell.source, re.M)
+        assert not bare
+        assert ".detach(" not in cell.source, "the engine knows whose gradients"
+
+
+@each_chapter
+def test_it_has_exercises_with_solutions(path):
+    nb = read(path)
+    exercises = labels(nb, "exercise", "exercise-start")
+    assert len(exercises) >= 4
+    assert len(set(exercises)) == len(exercises)
+    prose = "\n".join(c.source for c in nb.cells if c.cell_type == "markdown")
+    solved = re.findall(r"{solution(?:-start)?} *(\S+)", prose)
+    assert sorted(solved) == sorted(exercises)
+
+
+# -------------------------------------------------------------- as they are stored
+
+
+@each_chapter
+def test_its_outputs_come_from_its_code(path):
+    assert stale(path) == ""
+
+
+@each_chapter
+def test_its_outputs_come_from_a_real_run(path):
+    stamp = read(path).metadata["gmlib"]
+    assert stamp["scale"] in ("cpu", "gpu")
+    assert stamp["seed"] == 0
+    assert stamp["wall_s"] < 20 * 60
+    assert not [name for name in stamp["data"] if "digits" in name.lower()]
+
+
+@each_chapter
+def test_its_claims_hold(path):
+    claims = records(read(path), CLAIM)
+    assert len(claims) >= 5
+    names = [claim["id"] for claim in claims]
+    assert len(set(names)) == len(names)
+    failed = [claim["id"] for claim in claims if claim["verdict"] != "holds"]
+    assert not failed
+    kinds = {claim["kind"] for claim in claims}
+    assert kinds == {"math", "empirical"}
+
+
+@each_chapter
+def test_its_exercises_are_open_and_its_solutions_pass(path):
+    nb = read(path)
+    checks = records(nb, CHECK)
+    solved = {check["id"] for check in checks if check["solution"]}
+    assert all(check["passed"] for check in checks if check["solution"])
+    assert not [c["id"] for c in checks if c["passed"] and not c["solution"]]
+    assert len(solved) >= 4
+    assert {check["id"] for check in checks} == solved
+
+
+@each_chapter
+def test_its_figures_say_what_they_show(path):
+    nb = read(path)
+    for cell in code_cells(nb):
+        for output in cell.outputs:
+            kinds = [k for k in output.get("data", {}) if k.startswith("image/")]
+            assert not kinds, f"not shown by `show`: {cell.source[:60]}"
+    images = [image for page in pieces_of_html(nb) for image in page.select("img")]
+    assert images
+    for image in images:
+        assert len(image.get("alt", "").strip()) > 10
+        assert image["src"].startswith("data:image/")
+
+
+@each_chapter
+def test_it_has_something_to_move(path):
+    sliders = [
+        p.select(".gm-slider input[type=range]") for p in pieces_of_html(read(path))
+    ]
+    assert any(sliders)
+
+
+@each_chapter
+def test_its_outputs_are_clean(path):
+    """No error, no warning, no path of the machine, and not too large."""
+    nb = read(path)
+    for cell in code_cells(nb):
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.source[:60]
+            assert output.get("name") != "stderr", output.text
+    assert machine_paths(nb) == []
+    assert path.stat().st_size < 2.5e6
+
+
+def test_claims_and_exercises_have_names_of_their_own():
+    for kind in (CLAIM, CHECK):
+        owner = {}
+        for path in CHAPTERS:
+            for name in {record["id"] for record in records(read(path), kind)}:
+                assert owner.setdefault(name, path) == path
+
+
+# ------------------------------------------------------------------- as they run
+
+
+@pytest.fixture
+def kernel_environment(monkeypatch, tmp_path):
+    """A kernel's environment, with neither a network nor MNIST at hand."""
+    for name, value in environment(tmp_path, "auto").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("GMLIB_DATA", raising=False)
+    monkeypatch.delenv("GMLIB_SCALE", raising=False)
+    monkeypatch.setenv("GMLIB_MIRRORS", "")
+    monkeypatch.setenv("GMLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@each_notebook
+def test_it_runs_at_smoke_from_papermill(path, kernel_environment, tmp_path):
+    """Whatever the seed: no claim that is mathematics may depend on luck."""
+    wanted = {"scale": "smoke", "seed": 1}
+    known = papermill.inspect_notebook(str(path))
+    assert wanted.keys() == known.keys()
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    papermill.execute_notebook(
+        str(path),
+        str(tmp_path / "out.ipynb"),
+        parameters=wanted,
+        kernel_name="python3",
+        cwd=str(folder),
+        progress_bar=False,
+        execution_timeout=300,
+    )
+    nb = read(tmp_path / "out.ipynb")
+    claims = records(nb, CLAIM)
+    stored = records(read(path), CLAIM)
+    assert {c["id"] for c in claims} >= {c["id"] for c in stored}
+    assert all(claim["scale"] == "smoke" for claim in claims)
+    verdict = {"math": "holds", "empirical": "unjudged"}
+    assert all(claim["verdict"] == verdict[claim["kind"]] for claim in claims)
+    assert all(check["passed"] for check in records(nb, CHECK) if check["solution"])
+    assert not list(folder.iterdir()), "it left files behind"
+
+
+def test_the_checks_see_what_is_wrong(tmp_path):
+    """The checks above can fail: a notebook that breaks several rules."""
+    nb = read(TEMPLATE)
+    nb.cells[1].source = "import os"
+    nb.cells[2].source = 'scale = "cpu"\nseed = 0'
+    code_cells(nb)[3].source = "x = t.numpy()" + "\n" * 16
+    broken = tmp_path / "broken.ipynb"
+    nbformat.write(nb, broken)
+    for test in (
+        test_it_begins_as_every_chapter_does,
+        test_teaching_cells_fit_a_screen,
+        test_tensors_leave_the_device_before_numpy_sees_them,
+        test_its_claims_hold,
+        test_its_figures_say_what_they_show,
+    ):
+        with pytest.raises(AssertionError):
+            test(broken)
+
+
+def test_the_chapters_pass_their_style():
+    ruff = [sys.executable, "-m", "ruff", "check", "--select", "E9,F401,F821"]
+    subprocess.run([*ruff, str(ROOT / "chapters")], check=True)
