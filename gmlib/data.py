@@ -144,7 +144,7 @@ def _finite(name, x):
 
 def _tensor(name, x, shape, finite=True):
     """Return `x` on the device as floats; `shape` holds sizes, None for any."""
-    x = torch.as_tensor(x).to(runtime.device())
+    x = torch.as_tensor(x, device=runtime.device())
     x = x if x.is_floating_point() else x.float()
     fits = x.dim() == len(shape) and all(
         s in (None, have) for s, have in zip(shape, x.shape, strict=True)
@@ -182,12 +182,12 @@ class Empirical:
     """
 
     def __init__(self, x, y=None, name="data", transform=None):
-        x = torch.as_tensor(x)
+        x = torch.as_tensor(x, device=runtime.device())
         if x.dim() == 0 or x.numel() == 0:
             raise ValueError(f"{name}: no data, its shape is {tuple(x.shape)}")
         _finite(name, x)
         if y is not None:
-            y = torch.as_tensor(y)
+            y = torch.as_tensor(y, device=x.device)
             if y.is_floating_point() or y.shape != x.shape[:1]:
                 raise ValueError(
                     f"{name}: the labels must be {len(x)} integers, "
@@ -196,8 +196,8 @@ class Empirical:
         if transform is not None and not callable(transform):
             raise ValueError(f"{name}: the transform must be callable")
         self.name, self.transform = name, transform
-        self._x = x.to(runtime.device())
-        self.y = None if y is None else y.to(runtime.device(), torch.long)
+        self._x = x
+        self.y = None if y is None else y.long()
 
     def __len__(self):
         return len(self._x)
@@ -216,7 +216,7 @@ class Empirical:
 
     @property
     def x(self):
-        """The whole data set, transformed, of shape (N, ...)."""
+        """The whole data set, of shape (N, ...); transformed anew at every look."""
         return self._floats(self._x)
 
     def _draw(self, shape):
@@ -256,6 +256,9 @@ class Empirical:
 
 def binarize(x):
     """Draw pixels from Bernoulli(x), x in [0, 1]; a new draw at every call."""
+    # On a GPU the look at the values would halt a training in every round.
+    if x.device.type == "cpu" and not ((x >= 0) & (x <= 1)).all():
+        raise ValueError("only numbers in [0, 1] can be binarised: they are chances")
     return torch.bernoulli(x)
 
 
@@ -302,14 +305,14 @@ def ring(modes=8, radius=2.0, std=0.02):
     """`modes` Gaussians on a circle (Gulrajani et al. 2017: 8, radius 2, std 0.02)."""
     k, r = _count("modes", modes), _positive("radius", radius)
     # The end is left out: 0 and 2π are the same point.
-    angle = torch.arange(k) * (2 * math.pi / k)
+    angle = torch.arange(k, device=runtime.device()) * (2 * math.pi / k)
     return GaussianMixture(r * torch.stack([angle.cos(), angle.sin()], 1), std)
 
 
 def grid(side=5, spacing=2.0, std=0.05):
     """side² Gaussians on a square grid around 0 (5, 2, 0.05: −4 to 4, PacGAN's)."""
     n, h = _count("side", side), _positive("spacing", spacing)
-    line = (torch.arange(n) - (n - 1) / 2) * h
+    line = (torch.arange(n, device=runtime.device()) - (n - 1) / 2) * h
     return GaussianMixture(torch.cartesian_prod(line, line), std)
 
 
@@ -336,7 +339,9 @@ def swiss_roll(noise=0.25, scale=7.5):
 
 def four_points():
     """The four one-hot vectors of Mescheder et al. 2017: entropy log 4 nats."""
-    return Empirical(torch.eye(4), torch.arange(4), "four points")
+    where = runtime.device()
+    points = torch.eye(4, device=where)
+    return Empirical(points, torch.arange(4, device=where), "four points")
 
 
 class LinearGaussian:
@@ -360,7 +365,7 @@ class LinearGaussian:
         self.noise_std = _tensor("noise_std", std, (d,))
         if not (self.noise_std > 0).all():
             raise ValueError("noise_std must be positive")
-        eye = torch.eye(k).to(self.W)
+        eye = torch.eye(k, device=self.W.device, dtype=self.W.dtype)
         self.prior = td.MultivariateNormal(eye[0] * 0, eye, validate_args=False)
         covariance = self.W @ self.W.T + torch.diag(self.noise_std**2)
         self.evidence = td.MultivariateNormal(self.b, covariance, validate_args=False)
@@ -416,10 +421,9 @@ def _digits():
     x = (pad(x.clamp(0, 1), [4] * 4) * 255).round().to(torch.uint8)
     y = torch.from_numpy(bunch.target)
     # Every fifth image of each class is for testing.
-    rank = torch.zeros_like(y)
-    for label in y.unique():
-        rank[y == label] = torch.arange(int((y == label).sum()))
-    test = rank % 5 == 4
+    test = torch.zeros_like(y, dtype=torch.bool)
+    for label in range(10):
+        test[(y == label).nonzero()[4::5]] = True
     return {"train": (x[~test], y[~test]), "test": (x[test], y[test])}
 
 

@@ -38,12 +38,12 @@ def _count(name, n, least=1):
 
 def _points(name, x, least=1):
     """Return samples as a float64 matrix on the CPU; flattens all but the first."""
-    x = torch.as_tensor(x).detach()
+    x = torch.as_tensor(x, device="cpu").detach()  # before float64: MPS has none
     if x.dim() == 0 or len(x) < least or x.numel() == 0:
         shape = tuple(x.shape)
         raise ValueError(f"{name}: at least {least} samples are needed, not {shape}")
     x = x.flatten(1) if x.dim() > 1 else x[:, None]
-    x = x.cpu().double()  # in this order: MPS knows no float64
+    x = x.double()
     if not torch.isfinite(x).all():
         raise ValueError(f"{name} contains NaN or infinite values")
     return x
@@ -63,7 +63,7 @@ def _pair(a, b, names=("x", "y"), least=1):
 
 
 @torch.no_grad()
-def log_evidence(x, q, p_x_given_z, p_z, k=5000, chunk=4096):
+def log_evidence(x, q, p_x_given_z, p_z, k=5000, chunk=None):
     """log 1/k Σ_i p(x|z_i) p(z_i) / q(z_i|x), z_i ~ q(z|x) (nats).
 
     Its mean is a lower bound of log p(x) that rises with k and reaches it as
@@ -79,8 +79,9 @@ def log_evidence(x, q, p_x_given_z, p_z, k=5000, chunk=4096):
     p_z : Distribution
     k : int
         Samples a data point.
-    chunk : int
-        Rows that go through `p_x_given_z` at a time: the memory.
+    chunk : int, optional
+        Rows that go through `p_x_given_z` at a time, which bounds the memory;
+        the default is the fastest: 1024 on a CPU (its cache), else 32768.
 
     Returns
     -------
@@ -96,6 +97,8 @@ def log_evidence(x, q, p_x_given_z, p_z, k=5000, chunk=4096):
         raise ValueError("x must be a non-empty tensor of data points")
     if not torch.isfinite(x).all():
         raise ValueError("x contains NaN or infinite values")
+    if chunk is None:
+        chunk = 1024 if x.device.type == "cpu" else 32768
     _count("k", k), _count("chunk", chunk)
     return torch.cat(
         [_log_evidence(part, q, p_x_given_z, p_z, k, chunk) for part in x.split(chunk)]
@@ -154,7 +157,7 @@ def inception_score(probs, splits=1):
         If a row is no distribution, or a part would be empty.
     """
     p = _points("probs", probs, _count("splits", splits))
-    if (p < 0).any() or not torch.allclose(p.sum(1), torch.ones(1).double(), atol=1e-3):
+    if (p < 0).any() or ((p.sum(1) - 1).abs() > 1e-3).any():
         raise ValueError("every row of probs must be a distribution that sums to one")
     scores = []
     for part in p.tensor_split(splits):
@@ -282,7 +285,7 @@ def two_sample_test(x, y):
     """
     x, y = _pair(x, y, least=8)
     half = min(len(x), len(y)) // 2
-    x, y = (s[torch.randperm(len(s))[: 2 * half]] for s in (x, y))
+    x, y = (s[torch.randperm(len(s), device="cpu")[: 2 * half]] for s in (x, y))
     train = torch.cat([x[:half], y[:half]])
     test = torch.cat([x[half:], y[half:]])
     k = math.isqrt(2 * half) // 2 * 2 + 1  # odd: no ties
@@ -369,7 +372,7 @@ def _judge(name):
         info = json.loads(stored.metadata()["info"])
         weights = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
     network = judge_network()
-    network.load_state_dict(weights)
+    network.load_state_dict(weights, assign=True)
     return Judge(network, name, info)
 
 

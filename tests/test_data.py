@@ -11,13 +11,14 @@ from torch import distributions as td
 
 from gmlib import data, runtime
 
+W, B = torch.ones(3, 2), torch.zeros(3)
 LAWS = {
     "ring": data.ring,
     "grid": data.grid,
     "swiss_roll": data.swiss_roll,
     "four_points": data.four_points,
     "digits": data.digits,
-    "linear": lambda: data.LinearGaussian(torch.ones(3, 2), torch.zeros(3), 0.5),
+    "linear": lambda: data.LinearGaussian(W, B, 0.5),
 }
 
 
@@ -39,6 +40,20 @@ def test_a_law_samples_on_the_device_and_follows_the_seed(law):
 def test_a_law_refuses_a_wrong_size(law, shape):
     with pytest.raises(ValueError, match=r"sample\(\(n,\)\)|integer >= 1"):
         law().sample(shape)
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_a_law_does_not_depend_on_the_default_device(law):
+    """On a GPU the default device is the GPU; nothing may be left to it.
+
+    A tensor that is created on the default device here has no values.
+    """
+    data._digits.cache_clear()
+    with torch.device("meta"):
+        x = law().sample((5,))
+        y = law().log_prob(x) if hasattr(law(), "log_prob") else x
+        z = law().posterior(x).sample() if hasattr(law(), "posterior") else x
+    assert {t.device.type for t in (x, y, z)} == {"cpu"}
 
 
 # ------------------------------------------------- the empirical distribution
@@ -82,6 +97,12 @@ def test_only_keeps_the_labels_asked_for():
     zeros = data.digits().only(0, 7)
     assert set(zeros.y.tolist()) == {0, 7}
     assert len(zeros) == int(torch.isin(data.digits().y, torch.tensor([0, 7])).sum())
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, math.nan])
+def test_only_chances_can_be_binarised(value):
+    with pytest.raises(ValueError, match="only numbers in"):
+        data.binarize(torch.tensor([0.5, value]))
 
 
 def test_to_tanh_covers_minus_one_to_one():
@@ -216,9 +237,6 @@ def test_linear_gaussian_samples_have_its_covariance():
     assert ((x.mean(0) - world.b).abs() < 4.5 * deviation / math.sqrt(n)).all()
     bound = 4.5 * math.sqrt(2 / n) * torch.outer(deviation, deviation)
     assert ((torch.cov(x.T) - expected).abs() < bound).all()
-
-
-W, B = torch.ones(3, 2), torch.zeros(3)
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,7 @@ class Same(nn.Module):
         return x
 
 
+@pytest.mark.filterwarnings("ignore:Metric `InceptionScore`", "ignore:std")
 def test_inception_score_agrees_with_torchmetrics():
     image = pytest.importorskip("torchmetrics.image.inception")
     logits = torch.randn(200, 4) * 2
@@ -487,6 +488,30 @@ def test_the_two_sample_test_takes_images_and_unequal_numbers():
 def test_the_two_sample_test_refuses_what_has_no_answer(x, y):
     with pytest.raises(ValueError, match=r"must|needed|NaN"):
         metrics.two_sample_test(x, y)
+
+
+def test_no_measure_depends_on_the_default_device():
+    """On a GPU the default device is the GPU, where there may be no float64.
+
+    A tensor that is created on the default device here has no values.
+    """
+    a, b = torch.randn(40, 2), torch.randn(40, 2)
+    law = data.ring()
+    world = data.LinearGaussian(torch.ones(2, 1), torch.zeros(2), 1.0)
+    metrics._judge.cache_clear()
+    with torch.device("meta"):
+        found = [
+            *metrics.two_sample_test(a, b),
+            *metrics.density_coverage(a, b),
+            *metrics.modes(a, law.centres, law.std),
+            metrics.frechet_distance(a, b),
+            metrics.inception_score(a.softmax(1)),
+            *metrics.log_evidence(
+                a, world.posterior, world.likelihood, world.prior, k=2
+            ).tolist(),
+            *metrics.judge("digits").probs(data.digits().x[:1]).flatten().tolist(),
+        ]
+    assert all(math.isfinite(value) for value in found)
 
 
 # ------------------------------------------------------------------ the judge
