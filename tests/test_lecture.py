@@ -92,6 +92,16 @@ def test_a_starter_is_open_and_says_what_is_missing(shown):
     assert shown[2][CHECK]["wrong"] == ["doubles two"]
 
 
+def test_a_body_of_dots_is_not_accused_of_errors(shown):
+    def untouched(x):
+        """With or without words."""
+        ...
+
+    needs_a_tensor = [("has a shape", lambda f: f(1).shape == ())]
+    assert not lecture.check("ex-double", untouched, needs_a_tensor)
+    assert shown[0][CHECK]["wrong"] == ["has a shape"]
+
+
 def test_an_answer_that_raises_is_told_how(shown):
     assert not lecture.check("ex-double", lambda x: x / 0, TESTS)
     assert "ZeroDivisionError" in shown[0]["text/plain"]
