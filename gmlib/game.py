@@ -8,6 +8,7 @@ that no lecture ever writes `detach`.
 import hashlib
 import inspect
 import json
+import os
 import platform
 import signal
 import threading
@@ -230,6 +231,8 @@ def fit(
     """
     game = _Game(players, data, rounds, batch_size, simultaneous)
     due = _schedule(look, looks, rounds)
+    # Not None, which asks the stream: under an old ipykernel (Colab) it is no terminal.
+    silent = not progress or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
     with ExitStack() as stack:
         stack.callback(game.release)
         game.rehearse()
@@ -244,7 +247,7 @@ def fit(
                 total=rounds,
                 initial=game.done,
                 desc=title,
-                disable=None if progress else True,
+                disable=silent,
                 unit="round",
             )
         )
