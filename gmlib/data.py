@@ -27,6 +27,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import NamedTuple
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -579,12 +580,18 @@ def _download(kind, file, tried):
                 archive = answer.read(ARCHIVES[kind][file][0] + 1)
             fault = _fault(kind, file, archive)
         except Exception as error:  # whatever a network can do
-            fault = str(error) or type(error).__name__
+            fault = _why(error)
         if fault is None:
             _keep(_roots()[-1] / kind / "raw" / file, archive)
             return archive
         tried.append(f"{url}: {fault}")
     return None
+
+
+def _why(error):
+    if isinstance(error, HTTPError):
+        return f"{error.code} {error.reason}"
+    return str(getattr(error, "reason", error)) or type(error).__name__
 
 
 def _ask(urls):

@@ -68,8 +68,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body) if length is None else length))
         self.end_headers()
         self.wfile.write(body)
-        if how == "stalled":
-            self.server.stop.wait(20)
         return None
 
     def log_message(self, *_):
@@ -217,7 +215,7 @@ def test_names_and_first_mirror_are_those_of_torchvision(kind, name):
 
 
 FAULTS = {
-    "403": "HTTP Error 403",
+    "403": "403 Forbidden",
     "html": "a web page instead of the file",
     "wrong": "the wrong SHA-256",
     "truncated": "bytes instead of",

@@ -1,7 +1,10 @@
 """The theorems behind the measures, on laws whose answer is known."""
 
+import hashlib
+import importlib.util
 import math
 import os
+import sys
 from itertools import pairwise
 
 import pytest
@@ -554,6 +557,30 @@ def test_a_judge_is_small_and_comes_along(name):
     assert torch.allclose(judge.network[1](features).softmax(1), probs, atol=1e-6)
     assert not judge.network.training
     assert not probs.requires_grad
+
+
+def test_the_command_trains_a_judge_and_says_how(request, monkeypatch, tmp_path):
+    tool = request.config.rootpath / "tools" / "train_judge.py"
+    spec = importlib.util.spec_from_file_location("train_judge", tool)
+    train_judge = importlib.util.module_from_spec(spec)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    spec.loader.exec_module(train_judge)
+    command = ["train_judge.py", "digits", "--epochs", "3", "--to", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", command)
+    train_judge.main()
+    (tmp_path / "judges").mkdir()
+    (tmp_path / "digits.safetensors").rename(tmp_path / "judges/digits.safetensors")
+    monkeypatch.setattr(data, "folder", lambda: tmp_path)
+    metrics._judge.cache_clear()
+    judge = metrics.judge("digits")
+    metrics._judge.cache_clear()
+    expected = "python tools/train_judge.py digits --seed 0 --epochs 3"
+    assert judge.info["command"] == expected
+    test_set = data.digits("test")
+    assert judge.accuracy(test_set.x, test_set.y) == judge.info["accuracy"]
+    assert judge.info["accuracy"] > 0.5  # a guess is right in a tenth
+    stored = data.digits("train")._x.numpy().tobytes()
+    assert judge.info["training_pixels_sha256"] == hashlib.sha256(stored).hexdigest()
 
 
 def test_a_judge_does_not_care_how_images_are_batched():

@@ -3,8 +3,8 @@
     python tools/train_judge.py mnist     (or: digits)
 
 Writes data/judges/NAME.safetensors, whose header says how it came about. The
-same command, seed, versions and number of threads give the same weights on a
-CPU; see data/judges.md for times and accuracies.
+same seed, versions and number of threads (OMP_NUM_THREADS=1 for the stored
+ones) give the same weights on a CPU; see data/judges.md for their accuracies.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import platform
+import sys
 import time
 from pathlib import Path
 
@@ -19,10 +20,12 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from gmlib import __version__, data, runtime
-from gmlib.metrics import Judge, judge_network
-
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # the gmlib of this checkout, installed or not
+
+from gmlib import __version__, data, runtime  # noqa: E402
+from gmlib.metrics import Judge, judge_network  # noqa: E402
+
 EPOCHS = {"mnist": 6, "digits": 30}
 BATCH = 128
 
