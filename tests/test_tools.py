@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import address
+import bench
 import execute
 import nbformat
 import new_chapter
@@ -179,6 +180,17 @@ def test_an_install_cell_never_names_an_address_that_nobody_set():
     text = address.install_cell(address.PLACEHOLDER)
     assert "://" not in text
     assert "pip" not in text
+
+
+# ------------------------------------------------------------------------ the bench
+
+
+def test_the_bench_measures_every_game(capsys):
+    """Both loops of each game train; how fast is for `make bench` to say."""
+    results = bench.main(["--seconds", "0.01", "--repeats", "1"])
+    assert list(results) == ["MLP GAN 784", "VAE 784-400-20", "DCGAN 32x32"]
+    assert all(ratio > 0 for ratio in results.values())
+    assert "matrix product" in capsys.readouterr().out
 
 
 # ------------------------------------------------------------------ a new chapter

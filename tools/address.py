@@ -136,7 +136,6 @@ def differences(url, root=ROOT, fix=False):
             found.append(f"chapters/{path.name}")
             if fix:
                 cells[0].source = install_cell(url)
-                cells[0].outputs, cells[0].execution_count = [], None
                 write(nb, path)
     return found
 
