@@ -433,19 +433,20 @@ def test_modes_refuse_what_has_no_answer(x, std, radius):
 # ------------------------------------------------------------ two-sample test
 
 
-def test_the_two_sample_test_has_its_level():
+@pytest.mark.parametrize("n", [16, 60])
+def test_the_two_sample_test_has_its_level(n):
     """Equal laws: p ≤ α in at most a share α of the runs, and not far below."""
-    runs = 500
+    runs = 600
     p = torch.tensor(
         [
-            metrics.two_sample_test(torch.randn(60, 2), torch.randn(60, 2))[1]
+            metrics.two_sample_test(torch.randn(n, 2), torch.randn(n, 2))[1]
             for _ in range(runs)
         ]
     )
-    for alpha in (0.05, 0.2):
+    for alpha in (0.07, 0.35):
         rejected = (p <= alpha).float().mean().item()
-        assert rejected < alpha + 3.5 * math.sqrt(alpha * (1 - alpha) / runs)
-        assert rejected > alpha / 5
+        assert rejected < alpha + 3 * math.sqrt(alpha * (1 - alpha) / runs)
+        assert rejected > alpha / 4
     assert ((p > 0) & (p <= 1)).all()
 
 
