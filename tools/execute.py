@@ -124,6 +124,12 @@ def run(nb, scale="auto", timeout=None):
         peak = Peak(client)
         try:
             client.execute(env=environment(Path(folder), scale))
+        except AssertionError as error:
+            # nbclient takes SIGINT and SIGTERM for itself: it ends the kernel and
+            # then misses it.
+            if client.kc is None:
+                raise KeyboardInterrupt from error
+            raise
         finally:
             memory = peak.stop()
             nb.cells.remove(probe)
@@ -168,10 +174,10 @@ def execute(path, scale="auto", store=None):
     except CellExecutionError as error:
         return keep(f"stopped at an error\n{error}")
     except DeadKernelError:
-        return keep("the kernel died (out of memory?)")
+        return keep("the kernel died (out of memory, or ended by a signal)")
     except KeyboardInterrupt:
         keep("interrupted")
-        raise
+        sys.exit(130)
     seconds = time.monotonic() - start
 
     for claim in records(nb, CLAIM):
