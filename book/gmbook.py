@@ -53,11 +53,13 @@ def page(app, name, template, context, doctree):
             kept.append(script)
     context["script_files"] = kept
 
-    # A fold is named by what it shows ("Show code cell source").
     if "body" in context:
-        context["body"] = context["body"].replace(
-            '<summary aria-label="Toggle hidden content">', "<summary>"
-        )
+        body = context["body"]
+        # A fold is named by what it shows ("Show code cell source").
+        body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+        # sphinx-proof and sphinx-exercise give every proof the same id.
+        body = re.sub(r' id="(?:proof|exercise|solution)(?:-content)?"', "", body)
+        context["body"] = body
 
     is_chapter = context.get("page_source_suffix") == ".ipynb"
     if is_chapter and not app.config.html_theme_options.get("launch_buttons"):

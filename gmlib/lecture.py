@@ -296,7 +296,9 @@ def table(rows, header, caption):
     bad = [row for row in rows if len(row) != len(header)]
     if bad or not rows:
         raise ValueError(f"every row needs {len(header)} cells, unlike {bad or 'none'}")
-    head = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in header)
+    head = "".join(
+        f'<th scope="col">{html.escape(h)}</th>' if h else "<td></td>" for h in header
+    )
     body = "".join(
         f'<tr><th scope="row">{html.escape(row[0])}</th>'
         + "".join(f"<td>{html.escape(c)}</td>" for c in row[1:])

@@ -80,7 +80,7 @@ def test_it_begins_as_every_chapter_does(path):
     assert "parameters" in tags(cells[1])
     assert parameters(nb) == {"scale": "auto", "seed": 0}
     assert re.match(r"(from|import) ", cells[2].source)
-    assert cells[3].source.strip() == "run = begin(scale, seed)"
+    assert cells[3].source.startswith("run = begin(scale, seed)")
     assert len(tagged(nb, INSTALL)) == len(tagged(nb, "parameters")) == 1
 
 
@@ -97,16 +97,21 @@ def test_only_one_cell_imports(path):
 
 @each_notebook
 def test_teaching_cells_fit_a_screen(path):
-    """At most 15 lines; at most 80 columns anywhere; at most one output."""
+    """At most 15 lines of 80 columns, one output; folded cells as wide as a module."""
     nb = read(path)
-    long = {i: n for i, c in numbered(nb) if (n := len(c.source.splitlines())) > 15}
+    long = {
+        i: n
+        for i, cell in numbered(nb)
+        if (n := len(cell.source.splitlines())) > 15
+        and not cell.source.startswith(("import ", "from "))
+    }
     assert not long, f"lines in a cell: {long}"
     wide = {
         i: line
         for i, cell in enumerate(nb.cells)
         if cell.cell_type == "code"
         for line in cell.source.splitlines()
-        if len(line) > 80
+        if len(line) > (88 if HIDDEN & set(tags(cell)) else 80)
     }
     assert not wide
     several = {i: len(c.outputs) for i, c in numbered(nb) if len(c.outputs) > 1}
@@ -118,7 +123,8 @@ def test_tensors_leave_the_device_before_numpy_sees_them(path):
     for cell in code_cells(read(path)):
         bare = re.findall(r"^.*(?<!\.cpu\(\))\.numpy\(\).*$", cell.source, re.M)
         assert not bare
-        assert ".detach(" not in cell.source, "the engine knows whose gradients"
+        if re.search(r"\bfit\(|\bdef (?:L_|loss)", cell.source):
+            assert ".detach(" not in cell.source, "the engine knows whose gradients"
 
 
 @each_chapter

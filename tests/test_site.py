@@ -166,12 +166,24 @@ class Visit:
         self.page.wait_for_selector("html[data-fitted]")
         self.page.evaluate("() => document.fonts.ready")
 
+    def unfold(self):
+        """Open what is folded: it is to be read as well."""
+        self.page.evaluate(UNFOLD)
+
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.context.close()
 
+
+UNFOLD = """() => {
+  document.querySelectorAll('details').forEach(e => { e.open = true; });
+  document.querySelectorAll('.toggle-hidden').forEach(
+    e => e.classList.remove('toggle-hidden'));
+  document.getAnimations().forEach(a => a.finish());
+  fitBoxes();
+}"""
 
 OVERFLOW = """() => {
   const width = document.documentElement.clientWidth, found = [];
@@ -222,6 +234,8 @@ def test_a_page_is_whole(browser, server, page, width):
             assert visit.page.locator("main mjx-container").count() >= raw
             assert visit.page.locator("mjx-merror, [data-mjx-error]").count() == 0
         assert visit.page.evaluate(OVERFLOW) == []
+        visit.unfold()
+        assert visit.page.evaluate(OVERFLOW) == []
         assert visit.page.evaluate(CLIPPED) == []
 
 
@@ -243,16 +257,7 @@ def test_a_page_is_legible_and_accessible(browser, server, page, mode):
     with Visit(browser, server, page, mode=mode) as visit:
         theme = visit.page.evaluate("document.documentElement.dataset.theme")
         assert theme == mode
-        # what is folded is to be read as well
-        visit.page.evaluate(
-            "document.querySelectorAll('details').forEach(d => d.open = true)"
-        )
-        visit.page.evaluate(
-            "document.querySelectorAll('.toggle-hidden').forEach("
-            "e => e.classList.remove('toggle-hidden'))"
-        )
-        visit.page.evaluate("document.getAnimations().forEach(a => a.finish())")
-        visit.page.evaluate("fitBoxes()")
+        visit.unfold()
         found = Axe().run(visit.page, options=AXE).response["violations"]
         report = [
             f"{rule['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
