@@ -114,7 +114,11 @@ def test_teaching_cells_fit_a_screen(path):
         if len(line) > (88 if HIDDEN & set(tags(cell)) else 80)
     }
     assert not wide
-    several = {i: len(c.outputs) for i, c in numbered(nb) if len(c.outputs) > 1}
+    several = {
+        i: n
+        for i, cell in numbered(nb)
+        if (n := sum(o.output_type != "execute_result" for o in cell.outputs)) > 1
+    }
     assert not several, f"outputs of a cell: {several}"
 
 
@@ -208,6 +212,8 @@ def test_its_outputs_are_clean(path):
         for output in cell.outputs:
             assert output.output_type != "error", cell.source[:60]
             assert output.get("name") != "stderr", output.text
+            widgets = [kind for kind in output.get("data", {}) if "widget" in kind]
+            assert not widgets, f"needs a kernel: {cell.source[:60]}"
     assert machine_paths(nb) == []
     assert path.stat().st_size < 2.5e6
 
