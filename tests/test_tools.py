@@ -56,6 +56,7 @@ def test_a_run_is_stored_with_the_stamp_of_its_code(chapter, monkeypatch):
     assert notebooks.machine_paths(nb) == []
     assert "execution" not in nb.cells[3].metadata
     assert len(nb.cells) == 4
+    assert nb.cells[1].source == address.install_cell(address.address())
 
     edit(chapter, 0, "# A better title")
     edit(chapter, 1, "# another address")

@@ -21,10 +21,12 @@ from pathlib import Path
 
 import nbformat
 import psutil
+from address import address, install_cell
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from notebooks import (
     CLAIM,
+    INSTALL,
     ROOT,
     chapters,
     code_hash,
@@ -36,6 +38,7 @@ from notebooks import (
     read,
     records,
     stale,
+    tagged,
     write,
 )
 
@@ -201,6 +204,8 @@ def execute(path, scale="auto", store=None):
         if cell.cell_type == "code":
             other = next(done)
             cell.outputs, cell.execution_count = other.outputs, other.execution_count
+    for cell in tagged(fresh, INSTALL):
+        cell.source = install_cell(address())
     fresh.metadata["gmlib"] = {
         "code": before,
         "outputs": outputs_hash(fresh),
