@@ -5,7 +5,9 @@ claims and checks, JSON for the machines that keep the book honest.
 """
 
 import html
+import math
 import re
+import statistics
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +16,17 @@ from IPython.display import Markdown, display
 from gmlib import plot, runtime
 from gmlib.runtime import by_scale
 
-__all__ = ["ClaimFailed", "begin", "by_scale", "check", "claim", "say", "show", "table"]
+__all__ = [
+    "ClaimFailed",
+    "begin",
+    "by_scale",
+    "check",
+    "claim",
+    "mean_std",
+    "say",
+    "show",
+    "table",
+]
 
 CLAIM = "application/vnd.gmlib.claim+json"
 CHECK = "application/vnd.gmlib.check+json"
@@ -156,7 +168,7 @@ def claim(
     if tolerance is not None:
         facts.append(f"tolerance: {_readable(record['tolerance'])}")
     if seeds is not None:
-        facts.append(f"{seeds} seeds")
+        facts.append(f"{seeds} seed{'s' * (seeds > 1)}")
     text = f"{sign} Claim ({kind}) {word}: {statement} [{'; '.join(facts)}]"
     body = (
         f'<div class="gm-claim gm-{verdict}" id="claim-{identifier}" '
@@ -200,10 +212,6 @@ def check(identifier, candidate, tests, solution=False):
     solution : bool
         The candidate is the book's own solution: it must pass.
 
-    Returns
-    -------
-    bool
-
     Raises
     ------
     ClaimFailed
@@ -240,7 +248,6 @@ def check(identifier, candidate, tests, solution=False):
     display({CHECK: record, "text/html": body, "text/plain": text}, raw=True)
     if solution and not passed:
         raise ClaimFailed(f"the solution of {identifier} fails: {text}")
-    return passed
 
 
 # --------------------------------------------------------- pictures and words
@@ -268,10 +275,13 @@ def show(figure, *, alt, caption=None, width=None, enlarge=1, quality=None):
     uri, w, h = plot.data_uri(figure, enlarge, quality)
     width = width or (w if is_array else w // 2)
     under = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    # On a phone a wide figure scrolls in its box: shrunk, no one could read its axes.
+    least = 0 if is_array or width <= 480 else 480
     body = (
         f'<figure class="gm-figure" style="margin:1em auto;max-width:{width}px">'
+        '<div class="gm-scroll" style="overflow-x:auto">'
         f'<img src="{uri}" width="{w}" height="{h}" alt="{html.escape(alt)}" '
-        f'style="width:100%;height:auto">{under}</figure>'
+        f'style="width:100%;min-width:{least}px;height:auto"></div>{under}</figure>'
     )
     display({"text/html": body, "text/plain": f"[figure: {alt}]"}, raw=True)
 
@@ -279,6 +289,24 @@ def show(figure, *, alt, caption=None, width=None, enlarge=1, quality=None):
 def say(text):
     """Display a Markdown sentence; put computed numbers into it with an f-string."""
     display(Markdown(text))
+
+
+def mean_std(values):
+    """Return "mean ± standard deviation" of a few numbers, as a table shows it.
+
+    Both have the decimals of the deviation's first digit, or of its second if the
+    first is a 1. A single number has no deviation and is shown alone.
+    """
+    values = [float(v) for v in values]
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return _readable(mean)
+    std = statistics.stdev(values)
+    if std == 0 or not math.isfinite(std):
+        return f"{_readable(mean)}\u00a0±\u00a0{_readable(std)}"
+    first = math.floor(math.log10(std))
+    digits = max(0, (std < 2 * 10**first) - first)
+    return f"{mean:.{digits}f}\u00a0±\u00a0{std:.{digits}f}".replace("-", "−")
 
 
 def table(rows, header, caption):

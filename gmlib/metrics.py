@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import torch
 from safetensors import safe_open
-from scipy import stats
 from torch import nn
 
 from gmlib import data, runtime
@@ -283,6 +282,8 @@ def two_sample_test(x, y):
     -------
     accuracy, p_value : float
     """
+    from scipy import stats  # a second, which lectures that test nothing can spare
+
     x, y = _pair(x, y, least=8)
     half = min(len(x), len(y)) // 2
     x, y = (s[torch.randperm(len(s), device="cpu")[: 2 * half]] for s in (x, y))

@@ -16,7 +16,8 @@ function fitBoxes() {
   }
   for (const box of document.querySelectorAll(
     ".bd-article mjx-container, .bd-article div.math, .bd-article pre," +
-      " .bd-article .output, .gm-table, .bd-article .pst-scrollable-table-container",
+      " .bd-article .output, .gm-table, .gm-scroll," +
+      " .bd-article .pst-scrollable-table-container",
   )) {
     const scrolls =
       box.scrollWidth > box.clientWidth + 1 &&
