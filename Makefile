@@ -46,7 +46,7 @@ address: $(READY) ## write the repository's public address wherever it stands
 	@$(BIN)/python tools/address.py $(URL)
 
 bench: $(READY) ## speed of the engine against the textbook loop
-	@$(BIN)/python tools/bench.py
+	@$(BIN)/python tools/bench.py $(ARGS)
 
 lock: $(READY) ## lock the versions anew (UPGRADE=--upgrade: the newest)
 	@sh tools/lock.sh $(UPGRADE)

@@ -1,97 +1,97 @@
-"""Speed of the engine against the textbook loop, with the same networks, in one run.
+"""Speed of the engine against the textbook loop, with the same networks.
 
-    python tools/bench.py [--seconds 4] [--repeats 5]
+    python tools/bench.py [GAME ...] [--seconds 2] [--repeats 5] [--record]
 
-The textbook loop is the one of most tutorials: a DataLoader that decodes and transforms
-picture by picture, `.item()` after every step, tensors in the default memory format,
-Adam as it comes. Both train in turn, on the same device with the same number of
-threads, and the median of the ratios counts. Speed does not depend on what is in the
-pictures, so they are noise.
+Textbook loop, engine, and engine with each switch train by turns in one process, on
+the same device with the same number of threads; a ratio is taken within each turn, and
+the median of the turns counts. Each loop is also started once in a process of its own,
+which says how long the first round takes from nothing and how much memory it needs.
+Speed does not depend on what is in the pictures, so they are noise.
+
+--record writes data/results/bench.csv, which the site shows.
 """
 
 import argparse
+import csv
+import datetime
+import json
 import os
+import platform
 import statistics
+import subprocess
+import sys
 import time
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
 
+import textbook
 import torch
-from PIL import Image
 from torch import nn
-from torch.nn.functional import binary_cross_entropy, interpolate, logsigmoid
-from torch.nn.functional import binary_cross_entropy_with_logits as bce
-from torch.utils.data import DataLoader, Dataset
-from torch.utils.flop_counter import FlopCounterMode
-from torchvision import transforms
+from torch.nn.functional import interpolate, logsigmoid
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
 
 from gmlib import data, nets, runtime
 from gmlib.game import Player, adam, fit
 from gmlib.objectives import (
     bernoulli,
+    gradient_penalty,
     jensen_shannon,
     kl_divergence,
     normal,
     standard_normal,
+    wasserstein,
 )
 
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "data" / "results"
 PICTURES = 10_000
 Z = 64
+FAST = {"engine": False, "bf16": ("bf16",), "compile": ("compile",)}
+if torch.cuda.is_available():
+    FAST |= {"graph": ("graph",), "graph + bf16": ("graph", "bf16")}
 
 
-class Pictures(Dataset):
-    """What torchvision's MNIST does with a picture: bytes, PIL, transforms."""
-
-    def __init__(self, pictures, transform):
-        self.pictures, self.transform = pictures, transform
-
-    def __len__(self):
-        return len(self.pictures)
-
-    def __getitem__(self, i):
-        return self.transform(Image.fromarray(self.pictures[i].numpy())), 0
+# ---------------------------------------------------------------------- the games
 
 
-def loader(pictures, batch_size, *steps):
-    """Return a DataLoader of pictures, each transformed by `steps` when it is read."""
-    dataset = Pictures(pictures, transforms.Compose(steps))
-    return DataLoader(dataset, batch_size, shuffle=True, drop_last=True)
+class Joint(nn.Module):
+    """An MLP of several arguments, flattened and put side by side."""
+
+    def __init__(self, sizes, activation="relu", shape=None):
+        super().__init__()
+        self.mlp = nets.mlp(sizes, activation, shape=shape)
+
+    def forward(self, *parts):
+        return self.mlp(torch.cat([p.flatten(1) for p in parts], dim=1))
 
 
-def textbook_gan(G, D, batches, batch_size, device):
-    """Return rounds -> None: a GAN as the tutorials train it."""
-    opt_D = torch.optim.Adam(D.parameters(), lr=2e-4, betas=(0.5, 0.999))
-    opt_G = torch.optim.Adam(G.parameters(), lr=2e-4, betas=(0.5, 0.999))
-    real, fake = torch.ones(batch_size), torch.zeros(batch_size)
-    real, fake = real.to(device), fake.to(device)
+class Game(NamedTuple):
+    """A game of the bench: how to make its networks, and both ways to train them."""
 
-    def train(rounds):
-        losses = []
-        for _, (x, _) in zip(range(rounds), cycle_loader(batches), strict=False):
-            x = x.to(device)
-            D.zero_grad()
-            loss_real = bce(D(x), real)
-            loss_real.backward()
-            y = G(torch.randn(batch_size, Z, device=device))
-            loss_fake = bce(D(y.detach()), fake)
-            loss_fake.backward()
-            opt_D.step()
-            G.zero_grad()
-            loss_G = bce(D(y), real)
-            loss_G.backward()
-            opt_G.step()
-            losses.append(((loss_real + loss_fake).item(), loss_G.item()))
-
-    return train
+    target: float  # the ratio asked for on two CPU cores; 0: none
+    batch: int
+    size: int
+    tanh: bool
+    networks: object  # () → tuple of modules
+    textbook: object  # (*networks, batches, device) → (rounds → None)
+    players: object  # (*networks) → dict of players
 
 
-def cycle_loader(batches):
-    """Go through a DataLoader for ever, shuffled anew each time."""
-    while True:
-        yield from batches
+def mlp_networks():
+    G = nn.Sequential(nets.mlp([Z, 256, 512, 784], shape=(1, 28, 28)), nn.Tanh())
+    return G, nets.mlp([784, 512, 256, 1], "leaky", shape=())
 
 
-def engine_gan(G, T, p_data, batch_size):
-    """Return rounds -> None: the same game as a game."""
+def dcgan_networks(size, width=32, batch_norm=True):
+    G = nets.dcgan_generator(Z, size=size, width=width)
+    T = nets.dcgan_discriminator(size=size, width=width, batch_norm=batch_norm)
+    return G, T
+
+
+def gan_players(G, T, lr=2e-4):
     p_z = standard_normal(Z)
 
     def L_T(x):
@@ -100,56 +100,30 @@ def engine_gan(G, T, p_data, batch_size):
     def L_G(x):  # non-saturating: the term that moves G, as in the textbook
         return -logsigmoid(T(G(p_z.sample((len(x),))))).mean()
 
-    players = {"T": Player([T], L_T), "G": Player([G], L_G)}
-
-    def train(rounds):
-        fit(players, p_data, rounds, batch_size=batch_size, progress=False)
-
-    return train
+    optimizer = adam(lr, (0.5, 0.999))
+    return {"T": Player([T], L_T, optimizer), "G": Player([G], L_G, optimizer)}
 
 
-class TextbookVAE(nn.Module):
-    """The VAE of the PyTorch examples: 784-400-20, ReLU, sigmoid."""
+def wgan_gp_players(G, T):
+    p_z = standard_normal(Z)
 
-    def __init__(self):
-        super().__init__()
-        self.fc1, self.fc21 = nn.Linear(784, 400), nn.Linear(400, 20)
-        self.fc22 = nn.Linear(400, 20)
-        self.fc3, self.fc4 = nn.Linear(20, 400), nn.Linear(400, 784)
+    def L_T(x):
+        y = G(p_z.sample((len(x),)))
+        return 10 * gradient_penalty(T, x, y) - wasserstein(T(x), T(y))
 
-    def forward(self, x):
-        h = torch.relu(self.fc1(x.view(-1, 784)))
-        mean, log_var = self.fc21(h), self.fc22(h)
-        z = mean + torch.randn_like(mean) * torch.exp(0.5 * log_var)
-        y = torch.sigmoid(self.fc4(torch.relu(self.fc3(z))))
-        return y, mean, log_var
+    def L_G(x):
+        return -T(G(p_z.sample((len(x),)))).mean()
+
+    optimizer = adam(1e-4, (0.5, 0.999))
+    T_player = Player([T], L_T, optimizer, steps=5)
+    return {"T": T_player, "G": Player([G], L_G, optimizer)}
 
 
-def textbook_vae(batches, device):
-    """Return rounds -> None: the loop of the PyTorch examples."""
-    model = TextbookVAE().to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-
-    def train(rounds):
-        total = 0.0
-        for _, (x, _) in zip(range(rounds), cycle_loader(batches), strict=False):
-            x = x.to(device)
-            optimizer.zero_grad()
-            y, mean, log_var = model(x)
-            rec = binary_cross_entropy(y, x.view(-1, 784), reduction="sum")
-            kl = -0.5 * torch.sum(1 + log_var - mean.pow(2) - log_var.exp())
-            loss = rec + kl
-            loss.backward()
-            total += loss.item()
-            optimizer.step()
-
-    return train
+def vae_networks():
+    return nets.mlp([784, 400, 2 * 20]), nets.mlp([20, 400, 784], shape=(1, 28, 28))
 
 
-def engine_vae(p_data, batch_size):
-    """Return rounds -> None: the same model as a game of one player."""
-    encoder = nets.mlp([784, 400, 2 * 20])
-    decoder = nets.mlp([20, 400, 784], shape=(1, 28, 28))
+def vae_players(encoder, decoder):
     p_z = standard_normal(20)
 
     def loss(x):
@@ -158,56 +132,103 @@ def engine_vae(p_data, batch_size):
         p = bernoulli(decoder(q.rsample()))
         return -(p.log_prob(x) - kl_divergence(q, p_z)).mean()
 
-    players = {"VAE": Player([encoder, decoder], loss, adam(1e-3))}
+    return {"VAE": Player([encoder, decoder], loss, adam(1e-3))}
+
+
+def ali_networks():
+    E = nets.mlp([784, 512, 256, 2 * Z])
+    G = nn.Sequential(nets.mlp([Z, 256, 512, 784], shape=(1, 28, 28)), nn.Tanh())
+    return E, G, Joint([784 + Z, 512, 256, 1], "leaky", shape=())
+
+
+def ali_players(E, G, T):
+    p_z = standard_normal(Z)
+
+    def joints(x):
+        mean, log_std = E(x).chunk(2, dim=1)
+        z = p_z.sample((len(x),))
+        return T(x, normal(mean, log_std.exp()).rsample()), T(G(z), z)
+
+    def L_T(x):
+        return -jensen_shannon(*joints(x))
+
+    def L_EG(x):
+        t_q, t_p = joints(x)
+        return -jensen_shannon(t_p, t_q)
+
+    return {"T": Player([T], L_T), "EG": Player([E, G], L_EG)}
+
+
+def avb_networks():
+    E = Joint([784 + Z, 512, 256, Z])
+    G = nets.mlp([Z, 256, 512, 784], shape=(1, 28, 28))
+    return E, G, Joint([784 + Z, 512, 256, 1], "leaky", shape=())
+
+
+def avb_players(E, G, T):
+    p_z = standard_normal(Z)
+
+    def q(x):
+        return E(x, p_z.sample((len(x),)))
+
+    def L_EG(x):
+        z = q(x)
+        return (T(x, z) - normal(G(z), 1.0).log_prob(x)).mean()
+
+    def L_T(x):
+        return -jensen_shannon(T(x, q(x)), T(x, p_z.sample((len(x),))))
+
+    return {"EG": Player([E, G], L_EG), "T": Player([T], L_T)}
+
+
+def dcgan(target, size):
+    networks = lambda: dcgan_networks(size)  # noqa: E731
+    return Game(target, 64, size, True, networks, textbook.gan, gan_players)
+
+
+GAMES = {
+    "MLP GAN 784": Game(2.5, 64, 28, True, mlp_networks, textbook.gan, gan_players),
+    "DCGAN 28x28": dcgan(1.9, 28),
+    "DCGAN 32x32": dcgan(1.9, 32),
+    "DCGAN 64x64": dcgan(1.9, 64),
+    "WGAN-GP 28x28": Game(
+        2.2, 64, 28, True,
+        lambda: dcgan_networks(28, batch_norm=False),
+        textbook.wgan_gp, wgan_gp_players,
+    ),
+    "VAE 784-400-20": Game(
+        4.2, 128, 28, False, vae_networks, textbook.vae, vae_players
+    ),
+    "ALI 784": Game(0, 64, 28, True, ali_networks, textbook.ali, ali_players),
+    "AVB 784": Game(0, 64, 28, True, avb_networks, textbook.avb, avb_players),
+}  # fmt: skip
+
+
+def textbook_loop(game):
+    """Return rounds → None: the game as tutorials train it."""
+    device = runtime.device()
+    pictures = torch.randint(256, (PICTURES, 28, 28), dtype=torch.uint8)
+    batches = textbook.loader(pictures, game.batch, game.size, game.tanh)
+    networks = [m.to(device) for m in game.networks()]
+    return game.textbook(*networks, batches, device)
+
+
+def engine_loop(game, fast=False):
+    """Return rounds → None: the game as lectures train it."""
+    pictures = torch.randint(256, (PICTURES, 1, 28, 28), dtype=torch.uint8)
+    if game.size != 28:
+        pictures = interpolate(pictures.float(), size=game.size).to(torch.uint8)
+    p_data = data.Empirical(pictures, transform=data.to_tanh if game.tanh else None)
+    networks = [m.to(runtime.device()) for m in game.networks()]
+    players = game.players(*networks)
 
     def train(rounds):
-        fit(players, p_data, rounds, batch_size=batch_size, progress=False)
+        fit(players, p_data, rounds, batch_size=game.batch, fast=fast, progress=False)
 
     return train
 
 
-def games():
-    """Yield (name, asked ratio, batch size, textbook, engine)."""
-    device = runtime.device()
-    pictures = torch.randint(256, (PICTURES, 28, 28), dtype=torch.uint8)
-    large = interpolate(pictures[:, None].float(), size=32).to(torch.uint8)
-    small_data = data.Empirical(pictures[:, None], transform=data.to_tanh)
-    large_data = data.Empirical(large, transform=data.to_tanh)
-
-    def mlp_nets():
-        G = nn.Sequential(nets.mlp([Z, 256, 512, 784], shape=(1, 28, 28)), nn.Tanh())
-        return G.to(device), nets.mlp([784, 512, 256, 1], "leaky", shape=())
-
-    def conv_nets():
-        return nets.dcgan_generator(Z, size=32), nets.dcgan_discriminator(size=32)
-
-    n = 64
-    to_tensor = transforms.ToTensor()
-    to_tanh = transforms.Normalize((0.5,), (0.5,))
-    resize = transforms.Resize(32)
-    yield (
-        "MLP GAN 784",
-        2.0,
-        n,
-        textbook_gan(*mlp_nets(), loader(pictures, n, to_tensor, to_tanh), n, device),
-        engine_gan(*mlp_nets(), small_data, n),
-    )
-    yield (
-        "VAE 784-400-20",
-        3.5,
-        128,
-        textbook_vae(loader(pictures, 128, to_tensor), device),
-        engine_vae(data.Empirical(pictures[:, None]), 128),
-    )
-    yield (
-        "DCGAN 32x32",
-        1.7,
-        n,
-        textbook_gan(
-            *conv_nets(), loader(pictures, n, resize, to_tensor, to_tanh), n, device
-        ),
-        engine_gan(*conv_nets(), large_data, n),
-    )
+# -------------------------------------------------------------------- measurement
 
 
 def synchronize():
@@ -226,22 +247,11 @@ def seconds_of(train, rounds):
 
 def enough(train, seconds):
     """Return how many rounds take about `seconds`."""
-    train(3)  # what is made at the first round is made here
-    rounds = 8
-    while (taken := seconds_of(train, rounds)) < seconds / 4:
+    train(2)  # what is made at the first round is made here
+    rounds = 2
+    while (taken := seconds_of(train, rounds)) < seconds / 3:
         rounds *= 2
-    return max(4, round(rounds * seconds / taken))
-
-
-def measure(textbook, engine, batch_size, seconds, repeats):
-    """Return images/s of both, by turns: two lists."""
-    rounds = [enough(train, seconds) for train in (textbook, engine)]
-    speeds = ([], [])
-    for _ in range(repeats):
-        for i, train in enumerate((textbook, engine)):
-            taken = seconds_of(train, rounds[i])
-            speeds[i].append(rounds[i] * batch_size / taken)
-    return speeds
+    return max(2, round(rounds * seconds / taken))
 
 
 def matrix_peak(size=2048, repeats=12):
@@ -251,43 +261,187 @@ def matrix_peak(size=2048, repeats=12):
     return max(2 * size**3 / seconds_of(lambda _: a @ a, 1) for _ in range(repeats))
 
 
-def flops_of(train):
-    """Return the floating-point operations of a round (products and convolutions)."""
-    with FlopCounterMode(display=False) as counter:
+def copy_peak(megabytes=256, repeats=12):
+    """Return the speed of a large copy in bytes/s, read and written: the best."""
+    a = torch.ones(megabytes * 2**18, device=runtime.device())
+    b = torch.empty_like(a)
+    b.copy_(a)
+    moved = 2 * a.numel() * a.element_size()
+    return max(moved / seconds_of(lambda _: b.copy_(a), 1) for _ in range(repeats))
+
+
+class Work(TorchDispatchMode):
+    """Count FLOPs of products and convolutions, and bytes that operations touch."""
+
+    def __init__(self):
+        super().__init__()
+        self.flops = self.bytes = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        count = flop_registry.get(func._overloadpacket)
+        if count is not None:
+            self.flops += count(*args, **(kwargs or {}), out_val=out)
+        if not func.is_view:
+            touched = [
+                t for t in tree_leaves((args, kwargs, out)) if torch.is_tensor(t)
+            ]
+            self.bytes += sum(t.numel() * t.element_size() for t in touched)
+        return out
+
+
+def work_of(train):
+    """Return (FLOPs, bytes touched) of one round."""
+    with Work() as one:
         train(1)
-    return counter.get_total_flops()
+    with Work() as three:
+        train(3)
+    # Two rounds more are two rounds: what `fit` does once, before the first, cancels.
+    return (three.flops - one.flops) / 2, (three.bytes - one.bytes) / 2
+
+
+def measure(game, seconds, repeats, switches=True):
+    """Return one row a loop: speeds and ratios, all from this one run."""
+    loops = {"textbook": textbook_loop(game)}
+    for name, fast in FAST.items():
+        if name == "engine" or switches:
+            loops[name] = engine_loop(game, fast)
+    rounds = {name: enough(train, seconds) for name, train in loops.items()}
+    speeds = {name: [] for name in loops}
+    for _ in range(repeats):
+        for name, train in loops.items():
+            taken = seconds_of(train, rounds[name])
+            speeds[name].append(rounds[name] * game.batch / taken)
+    flops, moved = work_of(loops["engine"])
+    peaks = matrix_peak(), copy_peak()
+    rows = []
+    for name, found in speeds.items():
+        pairs = zip(speeds["textbook"], found, strict=True)
+        ratios = sorted(b / a for a, b in pairs)
+        speed = statistics.median(found)
+        row = {
+            "loop": name,
+            "images/s": speed,
+            "ratio": statistics.median(ratios),
+            "lowest": ratios[0],
+            "highest": ratios[-1],
+        }
+        if name != "textbook":
+            per_second = speed / game.batch
+            row["of matrix peak"] = flops * per_second / peaks[0]
+            row["of copy peak"] = moved * per_second / peaks[1]
+        rows.append(row)
+    return rows
+
+
+def cold(game, loop):
+    """Play one round and say how long it took from the start of the process."""
+    train = textbook_loop(game) if loop == "textbook" else engine_loop(game, FAST[loop])
+    train(1)
+    synchronize()
+    seconds = time.time() - float(os.environ["GMLIB_BENCH_START"])
+    train(20)
+    if runtime.device().type == "cuda":
+        peak = torch.cuda.max_memory_allocated() / 2**20
+    else:
+        # Not getrusage, whose peak a process inherits from the one that started it.
+        status = Path("/proc/self/status").read_text()
+        peak = int(status.split("VmHWM:")[1].split()[0]) / 2**10
+    return {"cold start, s": seconds, "peak memory, MiB": peak}
+
+
+def apart(*arguments):
+    """Run this file in a process of its own and return the JSON of its last line."""
+    env = os.environ | {"GMLIB_BENCH_START": str(time.time())}
+    command = [sys.executable, __file__, *arguments]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def machine():
+    """Return what the numbers depend on besides the code; names no machine."""
+    try:
+        cpu = next(
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        )
+    except (OSError, StopIteration):
+        cpu = platform.machine()
+    device = runtime.device().type
+    return {
+        "device": torch.cuda.get_device_name() if device == "cuda" else cpu,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def record(name, rows):
+    """Write rows to data/results/NAME.csv, numbers to four digits."""
+    RESULTS.mkdir(exist_ok=True)
+    columns = list(dict.fromkeys(c for row in rows for c in row))
+    path = RESULTS / f"{name}.csv"
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(
+                {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()}
+            )
+    print(f"bench: {path.relative_to(ROOT)}")
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--seconds", type=float, default=4.0, help="of one measurement")
+    parser.add_argument("games", nargs="*", metavar="GAME", help=", ".join(GAMES))
+    parser.add_argument("--seconds", type=float, default=2.0, help="of one measurement")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--no-switches", action="store_true", help="engine alone")
+    parser.add_argument("--no-cold", action="store_true", help="no cold starts")
+    parser.add_argument("--record", action="store_true", help="write the CSV")
+    parser.add_argument("--cold", metavar="LOOP", help=argparse.SUPPRESS)
     asked = parser.parse_args(argv)
+    unknown = set(asked.games) - set(GAMES)
+    if unknown:
+        parser.error(f"no game {', '.join(unknown)}: choose from {', '.join(GAMES)}")
     runtime.seed(0)
-    print(f"device {runtime.device()}, {torch.get_num_threads()} threads; images/s")
-    print(f"{'':16} {'textbook':>9} {'engine':>9} {'ratio':>6}  (asked for on 2 cores)")
-    results = {}
-    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
-        for name, wanted, n, textbook, engine in games():
-            slow, quick = measure(textbook, engine, n, asked.seconds, asked.repeats)
-            ratios = sorted(b / a for a, b in zip(slow, quick, strict=True))
-            ratio = statistics.median(ratios)
-            results[name] = ratio
+    if asked.cold:
+        print(json.dumps(cold(GAMES[asked.games[0]], asked.cold)))
+        return None
+    here = machine()
+    print(", ".join(f"{k} {v}" for k, v in here.items()))
+    print(f"{'':15} {'loop':10} {'images/s':>9} {'ratio':>6}  of peak   cold   memory")
+    rows = []
+    for name in asked.games or GAMES:
+        game = GAMES[name]
+        with (
+            open(os.devnull, "w") as nowhere,
+            redirect_stderr(nowhere),
+            redirect_stdout(nowhere),
+        ):
+            found = measure(game, asked.seconds, asked.repeats, not asked.no_switches)
+        for row in found:
+            first = row["loop"] in ("textbook", "engine")
+            if first and not asked.no_cold:
+                row |= apart(name, "--cold", row["loop"])
+            target = game.target if row["loop"] == "engine" and game.target else ""
+            rows.append({"game": name} | row | {"asked for": target} | here)
+            share = row.get("of matrix peak")
             print(
-                f"{name:16} {statistics.median(slow):9.0f}"
-                f" {statistics.median(quick):9.0f} {ratio:6.2f}  ({wanted})"
-                f"  {ratios[0]:.2f} to {ratios[-1]:.2f}",
+                f"{name:15} {row['loop']:10} {row['images/s']:9.0f} {row['ratio']:6.2f}"
+                f"  {'' if share is None else f'{share:4.0%}':7}"
+                f" {row.get('cold start, s', float('nan')):5.1f} s"
+                f" {row.get('peak memory, MiB', float('nan')):5.0f} MiB"
+                f"  {row['lowest']:.2f} to {row['highest']:.2f}"
+                f"{f'  (asked for: {target})' if target else ''}",
                 flush=True,
             )
-    # The last game is the DCGAN: what share of the machine does it use?
-    rounds = enough(engine, asked.seconds)
-    shares = [
-        flops_of(engine) * rounds / seconds_of(engine, rounds) / matrix_peak()
-        for _ in range(3)
-    ]
-    share = statistics.median(shares)
-    print(f"DCGAN: {share:.0%} of the speed of a large matrix product")
-    return results
+    if asked.record:
+        record("bench", rows)
+    return rows
 
 
 if __name__ == "__main__":
