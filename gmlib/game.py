@@ -150,7 +150,7 @@ class Player:
     def step(self, gradients):
         """Descend, then the hook, then the average."""
         for p, g in zip(self.parameters, gradients, strict=True):
-            p.grad = g
+            p.grad = None if g is None else _laid_out_as(p, g)
         self.optimizer.step()
         with torch.no_grad():
             if self.after is not None:
@@ -517,6 +517,10 @@ class _Game:
             ):
                 theirs |= {k: ours[k] for k in MACHINE if k in ours}
             p.optimizer.load_state_dict(state)
+            for parameter, kept in p.optimizer.state.items():
+                for k, v in kept.items():
+                    if torch.is_tensor(v) and v.shape == parameter.shape:
+                        kept[k] = _laid_out_as(parameter, v)
             if p._average is not None:
                 for i, t in enumerate(p._average.sums):
                     t.copy_(tensors[f"average/{name}/{i}"])
@@ -675,6 +679,15 @@ def _schedule(look, looks, rounds):
     if outside:
         raise ValueError(f"looks at rounds {outside}: there are rounds 0 to {rounds}")
     return due
+
+
+def _laid_out_as(p, t):
+    """Return `t` in the memory layout of `p`.
+
+    Fused optimizers read memory in order and ignore strides; the gradient of a
+    convolution may come with strides of its own (channels_last).
+    """
+    return t if t.stride() == p.stride() else torch.empty_like(p).copy_(t)
 
 
 def _tuple(value):

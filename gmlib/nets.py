@@ -5,6 +5,7 @@ Every discriminator returns logits of shape (n,).
 
 from itertools import pairwise
 
+import torch
 from torch import nn
 
 from gmlib import runtime
@@ -69,6 +70,11 @@ def mlp(sizes, activation="relu", batch_norm=False, shape=None):
     return nn.Sequential(*layers).to(runtime.device())
 
 
+def _on_device(module):
+    """Move a convolutional network; channels_last is what convolutions run best in."""
+    return module.to(runtime.device(), memory_format=torch.channels_last)
+
+
 def _levels(size):
     """Return (base, n) with size = base · 2ⁿ and a base of 4, 5, 6 or 7."""
     n = 0
@@ -125,7 +131,7 @@ def dcgan_generator(z_dim, channels=1, width=32, size=28, batch_norm=True):
     channels before the last layer and doubles towards the input.
     """
     layers = _up(z_dim, channels, width, size, batch_norm)
-    return dcgan_init(nn.Sequential(*layers, nn.Tanh())).to(runtime.device())
+    return _on_device(dcgan_init(nn.Sequential(*layers, nn.Tanh())))
 
 
 def dcgan_discriminator(channels=1, width=32, size=28, batch_norm=True):
@@ -137,13 +143,13 @@ def dcgan_discriminator(channels=1, width=32, size=28, batch_norm=True):
     with a gradient penalty.
     """
     layers = _down(1, channels, width, size, batch_norm, "leaky")
-    return dcgan_init(nn.Sequential(*layers, nn.Flatten(0))).to(runtime.device())
+    return _on_device(dcgan_init(nn.Sequential(*layers, nn.Flatten(0))))
 
 
 def conv_encoder(out, channels=1, width=32, size=28):
     """Strided convolutions, (n, channels, size, size) → (n, out); for encoders."""
     layers = _down(out, channels, width, size, False, "relu")
-    return nn.Sequential(*layers).to(runtime.device())
+    return _on_device(nn.Sequential(*layers))
 
 
 def conv_decoder(z_dim, channels=1, width=32, size=28):
@@ -152,7 +158,7 @@ def conv_decoder(z_dim, channels=1, width=32, size=28):
     The output is the logits of a Bernoulli or the mean of a normal.
     """
     layers = _up(z_dim, channels, width, size, False)
-    return nn.Sequential(*layers).to(runtime.device())
+    return _on_device(nn.Sequential(*layers))
 
 
 def count(*modules):

@@ -149,6 +149,28 @@ def test_a_gradient_penalty_trains_inside_a_loss():
     assert history["C/penalty"][-20:].mean() < history["C/penalty"][:5].mean()
 
 
+def test_gradients_arrive_in_the_layout_of_their_weights():
+    """torch's fused Adam ignores strides: a gradient laid out otherwise goes wrong."""
+    x = torch.randn(8, 3, 6, 6).to(memory_format=torch.channels_last)
+    G = nn.Conv2d(3, 4, 3)  # its weights are contiguous, their gradient will not be
+    copy = nn.Conv2d(3, 4, 3)
+    copy.load_state_dict(G.state_dict())
+    (strange,) = torch.autograd.grad(copy(x).square().mean(), [copy.weight])
+    assert strange.stride() != copy.weight.stride()
+    fit(
+        {"G": Player([G], lambda x: G(x).square().mean(), adam(0.1))},
+        lambda n: x,
+        3,
+        progress=False,
+    )
+    plain = torch.optim.Adam(copy.parameters(), 0.1, fused=False)
+    for _ in range(3):
+        plain.zero_grad()
+        copy(x).square().mean().backward()
+        plain.step()
+    assert torch.allclose(G.weight, copy.weight, atol=1e-6)
+
+
 def test_several_arguments_reach_the_loss():
     w = nn.Parameter(torch.zeros(()))
     data = lambda n: (torch.full((n,), 3.0), torch.full((n,), 2.0))  # noqa: E731
@@ -346,6 +368,24 @@ def test_a_resumed_run_is_bit_equal(tmp_path):
     for (r, a), (s, b) in zip(history.snapshots, expected.snapshots, strict=True):
         assert r == s
         assert torch.equal(a, b)
+
+
+def test_a_resumed_run_keeps_the_layout_of_its_optimizer(tmp_path):
+    def game():
+        torch.manual_seed(0)
+        G = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+        loss = lambda x: G(x).square().mean()  # noqa: E731
+        return G, {"G": Player([G], loss, adam(0.1))}
+
+    x = torch.randn(8, 3, 6, 6)
+    whole, players = game()
+    fit(players, lambda n: x, 6, progress=False)
+    _, players = game()
+    path = tmp_path / "half.safetensors"
+    fit(players, lambda n: x, 3, checkpoint=path, progress=False)
+    resumed, players = game()
+    fit(players, lambda n: x, 6, checkpoint=path, progress=False)
+    assert torch.equal(whole.weight, resumed.weight)
 
 
 def test_a_finished_training_is_not_repeated(tmp_path):

@@ -195,7 +195,7 @@ def test_the_bench_measures_every_game():
         (name, loop) for name in small for loop in ("textbook", "engine")
     ]
     assert all(row["images/s"] > 0 and row["ratio"] > 0 for row in rows)
-    assert all(0 < r["of matrix peak"] < 1 for r in rows if r["loop"] == "engine")
+    assert all(0 < row["of matrix peak"] < 1 for row in rows)
 
 
 def test_a_cold_start_is_measured_in_a_process_of_its_own():

@@ -245,6 +245,11 @@ def seconds_of(train, rounds):
     return time.perf_counter() - start
 
 
+def seconds_of_a_round(train, rounds):
+    """Return the mean time of a round, without what a call does before the first."""
+    return (seconds_of(train, rounds + 1) - seconds_of(train, 1)) / rounds
+
+
 def enough(train, seconds):
     """Return how many rounds take about `seconds`."""
     train(2)  # what is made at the first round is made here
@@ -310,9 +315,9 @@ def measure(game, seconds, repeats, switches=True):
     speeds = {name: [] for name in loops}
     for _ in range(repeats):
         for name, train in loops.items():
-            taken = seconds_of(train, rounds[name])
-            speeds[name].append(rounds[name] * game.batch / taken)
-    flops, moved = work_of(loops["engine"])
+            taken = seconds_of_a_round(train, rounds[name])
+            speeds[name].append(game.batch / taken)
+    work = {name: work_of(loops[name]) for name in ("textbook", "engine")}
     peaks = matrix_peak(), copy_peak()
     rows = []
     for name, found in speeds.items():
@@ -326,10 +331,9 @@ def measure(game, seconds, repeats, switches=True):
             "lowest": ratios[0],
             "highest": ratios[-1],
         }
-        if name != "textbook":
-            per_second = speed / game.batch
-            row["of matrix peak"] = flops * per_second / peaks[0]
-            row["of copy peak"] = moved * per_second / peaks[1]
+        flops, moved = work.get(name, work["engine"])  # a switch changes no work
+        row["of matrix peak"] = flops * speed / game.batch / peaks[0]
+        row["of copy peak"] = moved * speed / game.batch / peaks[1]
         rows.append(row)
     return rows
 
@@ -429,10 +433,9 @@ def main(argv=None):
                 row |= apart(name, "--cold", row["loop"])
             target = game.target if row["loop"] == "engine" and game.target else ""
             rows.append({"game": name} | row | {"asked for": target} | here)
-            share = row.get("of matrix peak")
             print(
                 f"{name:15} {row['loop']:10} {row['images/s']:9.0f} {row['ratio']:6.2f}"
-                f"  {'' if share is None else f'{share:4.0%}':7}"
+                f"  {row['of matrix peak']:4.0%}   "
                 f" {row.get('cold start, s', float('nan')):5.1f} s"
                 f" {row.get('peak memory, MiB', float('nan')):5.0f} MiB"
                 f"  {row['lowest']:.2f} to {row['highest']:.2f}"
