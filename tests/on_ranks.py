@@ -81,7 +81,7 @@ def cloud(n):
     return torch.randn(n, 2) + 1
 
 
-def noisy_game(average=0.9):
+def noisy_game():
     """A GAN with its own noise, from the global seed."""
     p_z = standard_normal(2)
     G = nets.mlp([2, 16, 2], batch_norm=True)
@@ -90,7 +90,7 @@ def noisy_game(average=0.9):
     loss_G = lambda x: -jensen_shannon(T(G(p_z.sample((len(x),)))), T(x))  # noqa: E731
     return {
         "T": Player([T], loss_T, steps=2),
-        "G": Player([G], loss_G, average=average),
+        "G": Player([G], loss_G, average=0.9),
     }
 
 
