@@ -210,7 +210,7 @@ def mean(tensors):
 
 @contextmanager
 def synchronised_batch_norm():
-    """Let `nn.BatchNorm1d` and its kin, in training mode, see the batch of all ranks.
+    """Let `nn.BatchNorm1d` and its kin take the moments of the batch of all ranks.
 
     The moments are those of the concatenated batch, gradients flow through them to
     every rank, and the running statistics follow them as torch's do. (Torch's own
@@ -221,7 +221,12 @@ def synchronised_batch_norm():
         return
     kind = nn.modules.batchnorm._BatchNorm
     alone = kind.forward
-    kind.forward = lambda m, x: _normalise(m, x) if m.training else alone(m, x)
+
+    def forward(layer, x):
+        by_batch = layer.training or layer.running_mean is None
+        return _normalise(layer, x) if by_batch else alone(layer, x)
+
+    kind.forward = forward
     try:
         yield
     finally:
@@ -261,11 +266,11 @@ def moments(x):
 
 
 def _normalise(layer, x):
-    """Do what `layer` does to x in training mode, with the moments of all ranks."""
+    """Normalise x as `layer` does by its batch, with the moments of all ranks."""
     layer._check_input_dim(x)
     h = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
     average, variance, count = moments(h)
-    if layer.track_running_stats:
+    if layer.training and layer.track_running_stats:
         with torch.no_grad():
             layer.num_batches_tracked += 1
             momentum = layer.momentum

@@ -10,6 +10,8 @@ import argparse
 import ast
 import linecache
 import os
+import sys
+import traceback
 from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 
@@ -79,7 +81,9 @@ def traffic(players, data, batch_size=64, world=8):
         total["messages"] += often * messages
 
     def normalised(layer, inputs, _):
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.training:
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and (
+            layer.training or layer.running_mean is None
+        ):
             (x,) = inputs
             size = world * (2 * x.shape[1] + 1) * max(x.element_size(), 4)
             # Once forward, and once backward if a gradient goes through.
@@ -108,6 +112,7 @@ def main(argv=None):
     changes = {k: v for k in ("scale", "seed") if (v := getattr(asked, k)) is not None}
     # Before a cell imports gmlib.lecture, which takes `display` from there.
     IPython.display.display = shown
+    sys.excepthook = traceback.print_exception  # which shows the lines of a cell
     os.environ.setdefault("MPLBACKEND", "agg")
     ranks.start(runtime.device().type)
     ranks.say(f"{asked.notebook.name}: {ranks.world()} ranks")
