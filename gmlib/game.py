@@ -23,7 +23,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from gmlib import checkpoint as store
-from gmlib import runtime
+from gmlib import ranks, runtime
 from gmlib.ema import Average
 from gmlib.history import History
 
@@ -181,6 +181,11 @@ def fit(
     In a round the players move in the order of the dictionary, each `steps`
     times on fresh batches.
 
+    Under ``torchrun --nproc-per-node=2`` the same call trains on two processes:
+    each draws half of every batch and its own noise; gradients, losses and the
+    moments of batch normalisation are averaged; rank 0 alone writes and prints.
+    After it the ranks are equal again, down to the random state.
+
     Parameters
     ----------
     players : dict of str to Player
@@ -190,6 +195,7 @@ def fit(
     rounds : int
         In all: with a checkpoint, the rounds played before count.
     batch_size : int
+        On several ranks, that of all of them together.
     look : callable, optional
         Returns a tensor (or a tuple of tensors) to keep. It is called in
         evaluation mode, without gradients and under one fixed seed, so that
@@ -222,24 +228,31 @@ def fit(
     ValueError, TypeError
         Bad input, found before the first round: no players, no rounds, a loss
         that is not one finite number or does not reach its player's
-        parameters.
+        parameters, a batch that the ranks cannot share.
     NotFinite
         A loss became NaN or infinite; the message names player and round. The
         last checkpoint stays as it was.
     gmlib.checkpoint.CheckpointError
-        The checkpoint is damaged or belongs to another game.
+        The checkpoint is damaged or belongs to another game, or to another
+        number of ranks.
     """
+    ranks.start(runtime.device().type)
     game = _Game(players, data, rounds, batch_size, simultaneous)
     due = _schedule(look, looks, rounds)
     # Not None, which asks the stream: under an old ipykernel (Colab) it is no terminal.
     silent = not progress or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+    silent = silent or ranks.rank() > 0
     with ExitStack() as stack:
         stack.callback(game.release)
-        game.rehearse()
+        ranks.broadcast(game.tensors())
+        stack.enter_context(_streams())
+        with ranks.together():
+            game.rehearse()
         if checkpoint is not None:
             game.resume(checkpoint)
         if game.done == 0 and 0 in due:
             game.look(look)
+        stack.enter_context(ranks.synchronised_batch_norm())
         stack.enter_context(game.fast_path(fast))
         interrupts = stack.enter_context(_Interrupts())
         bar = stack.enter_context(
@@ -257,8 +270,10 @@ def fit(
             bar.update()
             looking = game.done in due
             now = time.monotonic()
-            last = game.done == rounds or interrupts.caught
-            save = checkpoint is not None and (last or now - saved > SAVE_SECONDS)
+            late = ranks.rank() == 0 and now - saved > SAVE_SECONDS
+            caught, late = ranks.agree(interrupts.caught or 0, late)
+            last = game.done == rounds or caught
+            save = checkpoint is not None and (last or late)
             if last or looking or save or game.pending == FLUSH_ROUNDS:
                 game.flush(bar)
             if looking:
@@ -269,7 +284,8 @@ def fit(
             if save:
                 game.save(checkpoint)
                 saved = now
-            if interrupts.caught:
+            if caught:
+                interrupts.caught = caught
                 raise interrupts.exception(game.done, rounds, checkpoint)
     return game.history
 
@@ -292,6 +308,7 @@ class _Game:
             raise TypeError("data has neither a method sample nor can it be called")
         self.players, self.data = players, data
         self.batch_size, self.simultaneous = batch_size, simultaneous
+        self.share = ranks.share(batch_size)
         self.losses = {name: player.loss for name, player in players.items()}
         self.done, self.pending, self.history = 0, 0, History()
         unique = {id(p): p for pl in players.values() for p in pl.parameters}
@@ -306,10 +323,20 @@ class _Game:
             {id(m): m for p in self.players.values() for m in p.modules}.values()
         )
 
+    def tensors(self):
+        """All that training changes: weights, buffers, optimizers, averages."""
+        found = [t for m in self.modules for t in (*m.parameters(), *m.buffers())]
+        for p in self.players.values():
+            states = p.optimizer.state.values()
+            found += [t for s in states for t in s.values() if torch.is_tensor(t)]
+            if p._average is not None:
+                found += [*p._average.sums, p._average.updates]
+        return found
+
     def batch(self):
         if self.data is None:
             return ()
-        n = self.batch_size
+        n = self.share
         draw = getattr(self.data, "sample", None)
         batch = self.data(n) if draw is None else draw((n,))
         batch = batch if isinstance(batch, tuple) else (batch,)
@@ -389,7 +416,7 @@ class _Game:
                 value, logs = player.evaluate(self.losses[name], self.batch())
                 # Cloned: what is logged may be a weight, which is about to move.
                 logs = {q: torch.as_tensor(v).detach().clone() for q, v in logs.items()}
-                gradients = player.gradients(value)
+                gradients = ranks.mean(player.gradients(value))
                 if self.simultaneous:
                     waiting.append((player, gradients))
                 else:
@@ -412,7 +439,8 @@ class _Game:
         """Read the buffered losses; stop if one of them is not finite."""
         if not self.pending:
             return
-        block = self.buffer[: self.pending].cpu().double().numpy()
+        (block,) = ranks.mean([self.buffer[: self.pending]])
+        block = block.cpu().double().numpy()
         first = self.done - self.pending
         for i in range(self.pending):
             moving = self.moving(first + i)
@@ -465,7 +493,9 @@ class _Game:
         return {part: digest(value) for part, value in parts.items()}
 
     def save(self, path):
-        tensors = {f"rng/{k}": v for k, v in runtime.rng_state().items()}
+        tensors = {}
+        for rank, state in enumerate(ranks.gather(runtime.rng_state())):
+            tensors |= {_stream(rank) + k: v for k, v in state.items()}
         tensors["history"] = torch.from_numpy(self.history.table())
         skeletons = {}
         for name, p in self.players.items():
@@ -482,6 +512,7 @@ class _Game:
         packed, snapshots = store.pack(self.history.snapshots, "snapshots")
         meta = {
             "format": 1,
+            "ranks": ranks.world(),
             "done": self.done,
             "seconds": self.history.seconds,
             "names": self.names,
@@ -490,13 +521,19 @@ class _Game:
             "fingerprint": self.fingerprint(),
             "python": platform.python_version_tuple()[:2],
         }
-        store.save(path, tensors | packed, meta)
+        ranks.first(lambda: store.save(path, tensors | packed, meta))
 
     def resume(self, path):
         try:
-            tensors, meta = store.load(path)
+            tensors, meta = ranks.first(lambda: store.load(path))
         except FileNotFoundError:
             return
+        then, now = meta.get("ranks", 1), ranks.world()
+        if then != now:
+            raise store.CheckpointError(
+                f"{path} was saved by {then} ranks, and this training has {now}: "
+                f"go on with torchrun --nproc-per-node={then}, or move it away"
+            )
         mine, theirs = self.fingerprint(), meta["fingerprint"]
         changed = [k for k in mine | theirs if mine.get(k) != theirs.get(k)]
         if list(platform.python_version_tuple()[:2]) != meta["python"]:
@@ -525,7 +562,10 @@ class _Game:
                 for i, t in enumerate(p._average.sums):
                     t.copy_(tensors[f"average/{name}/{i}"])
                 p._average.updates.copy_(tensors[f"average/{name}/updates"])
-        runtime.set_rng_state({k[4:]: v for k, v in tensors.items() if k[:4] == "rng/"})
+        own = _stream(ranks.rank())
+        runtime.set_rng_state(
+            {k.removeprefix(own): v for k, v in tensors.items() if k.startswith(own)}
+        )
         self.done = meta["done"]
         self.history.seconds = meta["seconds"]
         self.history.extend(self.names, tensors["history"].numpy())
@@ -540,12 +580,15 @@ class _Game:
         if not wanted <= set(FAST):
             raise ValueError(f"fast is a bool or some of {FAST}, not {fast!r}")
         if "graph" in wanted and self.device.type != "cuda":
-            print(
+            ranks.say(
                 f"fast path: no CUDA graphs on {self.device.type}, rounds run eagerly"
             )
             wanted.discard("graph")
         if fast is True and self.device.type != "cuda":
             wanted.clear()
+        if ranks.world() > 1 and wanted & {"graph", "compile"}:
+            ranks.say("fast path: on several ranks rounds run eagerly")
+            wanted -= {"graph", "compile"}
         with ExitStack() as stack:
             if "bf16" in wanted:
                 stack.enter_context(_bf16(self.modules, self.device.type))
@@ -626,6 +669,33 @@ def _bf16(modules, kind):
 # -------------------------------------------------------------------- helpers
 
 
+@contextmanager
+def _streams():
+    """Give every rank a random stream of its own; rank 0 keeps that of one process.
+
+    In the end all ranks have rank 0's state; after an error, when no rank can be
+    asked, the one from before.
+    """
+    if ranks.world() == 1:
+        yield
+        return
+    after = ranks.first(runtime.rng_state)
+    if ranks.rank() > 0:
+        words = [bytes(after[k].tolist()) for k in sorted(after)]
+        digest = hashlib.sha256(b"".join([*words, str(ranks.rank()).encode()])).digest()
+        runtime.seed(int.from_bytes(digest[:7]))
+    try:
+        yield
+        after = ranks.first(runtime.rng_state)
+    finally:
+        runtime.set_rng_state(after)
+
+
+def _stream(rank):
+    """What the generator state of a rank is called in a checkpoint."""
+    return f"rng{rank or ''}/"
+
+
 class _Interrupts:
     """Answer Ctrl-C and SIGTERM between two rounds; a second one acts at once."""
 
@@ -656,7 +726,7 @@ class _Interrupts:
         )
         message = f"stopped after round {done} of {rounds}; {kept}"
         if self.caught == signal.SIGTERM:
-            print(message)
+            ranks.say(message)
             return SystemExit(128 + signal.SIGTERM)
         return KeyboardInterrupt(message)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from IPython.display import Markdown, display
 
-from gmlib import plot, runtime
+from gmlib import plot, ranks, runtime
 from gmlib.runtime import by_scale
 
 __all__ = [
@@ -64,6 +64,7 @@ def begin(scale="auto", seed=0):
     -------
     Run
     """
+    ranks.start(runtime.device().type)  # under torchrun: each rank on its own GPU
     run = Run(runtime.device(), runtime.set_scale(scale), seed)
     if run.device.type != "cpu":
         torch.set_default_device(run.device)

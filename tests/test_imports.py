@@ -9,7 +9,7 @@ import gmlib
 
 ROOMS = Path(gmlib.__file__).parent
 LAYERS = [
-    {"runtime", "history", "ema"},
+    {"runtime", "history", "ema", "ranks"},
     {"objectives", "divergences", "nets", "data", "checkpoint"},
     {"game", "metrics", "plot"},
     {"lecture"},
