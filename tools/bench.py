@@ -213,12 +213,17 @@ def textbook_loop(game):
     return game.textbook(*networks, batches, device)
 
 
-def engine_loop(game, fast=False):
-    """Return rounds → None: the game as lectures train it."""
+def noise(game):
+    """Return pictures of noise of the game's size, as an empirical distribution."""
     pictures = torch.randint(256, (PICTURES, 1, 28, 28), dtype=torch.uint8)
     if game.size != 28:
         pictures = interpolate(pictures.float(), size=game.size).to(torch.uint8)
-    p_data = data.Empirical(pictures, transform=data.to_tanh if game.tanh else None)
+    return data.Empirical(pictures, transform=data.to_tanh if game.tanh else None)
+
+
+def engine_loop(game, fast=False):
+    """Return rounds → None: the game as lectures train it."""
+    p_data = noise(game)
     networks = [m.to(runtime.device()) for m in game.networks()]
     players = game.players(*networks)
 

@@ -1,0 +1,117 @@
+"""What size costs: throughput against batch, width and resolution; save and resume.
+
+    python tools/bench_sizes.py [--seconds 1.5] [--repeats 3] [--record]
+
+A DCGAN, one size varied and the others at their defaults (batch 64, width 32, 28 × 28);
+then how long a checkpoint takes, as a share of the two minutes between two of them.
+--record writes data/results/bench_sizes.csv and its figure.
+"""
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+
+import bench
+
+from gmlib import plot, runtime
+from gmlib.game import SAVE_SECONDS, _Game
+
+DEFAULT = {"batch": 64, "width": 32, "size": 28}
+SIZES = {
+    "batch": [4, 8, 16, 32, 64, 128, 256, 512],
+    "width": [4, 8, 16, 32, 64, 128],
+    "size": [14, 28, 56],
+}
+
+
+def game(batch, width, size):
+    """Return the DCGAN of these sizes, as a game of the bench."""
+    return bench.dcgan(0, size)._replace(
+        batch=batch, networks=lambda: bench.dcgan_networks(size, width)
+    )
+
+
+def throughput(this, seconds, repeats):
+    """Return (images/s, share of the peak of a matrix product): medians."""
+    train = bench.engine_loop(this)
+    rounds = bench.enough(train, seconds)
+    flops, _ = bench.work_of(train)
+    speeds, shares = [], []
+    for _ in range(repeats):
+        speeds.append(this.batch / bench.seconds_of_a_round(train, rounds))
+        shares.append(flops * speeds[-1] / this.batch / bench.matrix_peak())
+    return statistics.median(speeds), statistics.median(shares)
+
+
+def seconds_of_a_checkpoint(name):
+    """Return how long one checkpoint of a game of the bench takes to write."""
+    this = bench.GAMES[name]
+    players = this.players(*[m.to(runtime.device()) for m in this.networks()])
+    p_data = bench.noise(this)
+    bench.fit(players, p_data, 2, batch_size=this.batch, progress=False)
+    state = _Game(players, p_data, 2, this.batch, False)
+    state.names = list(players)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state.safetensors"
+        times = [bench.seconds_of(lambda _: state.save(path), 1) for _ in range(5)]
+    return statistics.median(times)
+
+
+def figure(rows):
+    """Return the curves: images/s, and the share of the peak."""
+    fig, axes = plot.new(width=8.4, height=4.6, rows=2, columns=3, sharey="row")
+    for column, (varied, values) in zip(axes.T, SIZES.items(), strict=True):
+        found = {r["value"]: r for r in rows if r["varied"] == varied}
+        for ax, key, scale in zip(
+            column, ("images/s", "of matrix peak"), (1, 100), strict=True
+        ):
+            ax.plot(values, [scale * found[v][key] for v in values], "o-", ms=4)
+            ax.set_xscale("log", base=2)
+            ax.set_xticks(values[:: 1 + len(values) // 5])
+            ax.xaxis.set_major_formatter("{x:g}")
+            ax.minorticks_off()
+        column[0].set_yscale("log")
+        column[1].set(xlabel=varied, ylim=(0, 100))
+    axes[0, 0].set_ylabel("images/s")
+    axes[1, 0].set_ylabel("% of matrix peak")
+    return fig
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seconds", type=float, default=1.5, help="of one measurement")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--record", action="store_true", help="write CSV and figure")
+    asked = parser.parse_args(argv)
+    runtime.seed(0)
+    rows, here = [], bench.machine()
+    for varied, values in SIZES.items():
+        for value in values:
+            this = game(**DEFAULT | {varied: value})
+            speed, share = throughput(this, asked.seconds, asked.repeats)
+            rows.append(
+                {
+                    "varied": varied,
+                    "value": value,
+                    "images/s": speed,
+                    "of matrix peak": share,
+                }
+                | here
+            )
+            print(f"{varied:6} {value:4} {speed:8.0f} images/s, {share:4.0%} of peak")
+    for name in bench.GAMES:
+        taken = seconds_of_a_checkpoint(name)
+        print(
+            f"checkpoint of {name:15} {1e3 * taken:6.1f} ms,"
+            f" {taken / SAVE_SECONDS:.3%} of the time between two"
+        )
+    if asked.record:
+        bench.record("bench_sizes", rows)
+        image = plot._pixels(figure(rows))
+        image.save(bench.RESULTS / "bench_sizes.webp", lossless=True)
+    return rows
+
+
+if __name__ == "__main__":
+    main()
