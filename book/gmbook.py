@@ -5,11 +5,14 @@
 - no page asks for anything outside the site (thebe's scripts are dropped, and
   with them the console error of a constant declared twice);
 - the machine-readable outputs of `gmlib.lecture` stay out of the page silently;
+- `{recorded} NAME` shows columns of data/results/NAME.csv, with machine and date;
 - a Colab button only where the repository has an address;
 - the 404 page finds its files under the site's own path.
 """
 
+import csv
 import importlib.metadata
+import io
 import re
 import shutil
 from functools import lru_cache
@@ -17,6 +20,8 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import pybtex.plugin
+from docutils.parsers.rst.directives.tables import CSVTable
+from docutils.statemachine import StringList
 from myst_nb.core.render import NbElementRenderer
 
 MATHJAX = "sphinx-mathjax-offline"
@@ -125,6 +130,46 @@ def hide_own_mime_types():
     NbElementRenderer.render_unhandled = render
 
 
+class Recorded(CSVTable):
+    """A table of recorded results: its columns, and under them where they come from.
+
+    The lines of the body name the columns, each by its name in the CSV, or by
+    ``what to call it = name``; a name that ends in % is shown as a percentage.
+    """
+
+    required_arguments, optional_arguments = 1, 0
+    final_argument_whitespace = False
+
+    def run(self):
+        root = Path(self.state.document.settings.env.srcdir)
+        path = root / "data" / "results" / f"{self.arguments[0]}.csv"
+        self.state.document.settings.env.note_dependency(str(path))
+        with open(path, newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        columns = [line.rpartition(" = ") for line in self.content if line.strip()]
+        heads, names = zip(*[(a or b, b) for a, _, b in columns], strict=True)
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow([head.removesuffix("%") for head in heads])
+        for row in rows:
+            writer.writerow([self.cell(row, name) for name in names])
+        first = rows[0]
+        self.arguments = [
+            f"Recorded on {first['date']}: {first['device']}, {first['threads']} "
+            f"threads, PyTorch {first['torch']}"
+        ]
+        self.content = StringList(text.getvalue().splitlines(), str(path))
+        self.options |= {"header-rows": 1, "stub-columns": 1}
+        return super().run()
+
+    @staticmethod
+    def cell(row, name):
+        if name.endswith("%"):
+            value = row[name.removesuffix("%")]
+            return f"{float(value):.0%}" if value else ""
+        return row[name]
+
+
 def copy_mathjax(app, error):
     """Serve MathJax from the site."""
     if error or app.builder.format != "html":
@@ -142,6 +187,7 @@ def copy_mathjax(app, error):
 
 def setup(app):
     hide_own_mime_types()
+    app.add_directive("recorded", Recorded)
     app.connect("config-inited", configure, priority=100)
     app.connect("autodoc-process-docstring", plain_docstring, priority=100)
     app.connect("autodoc-skip-member", only_own)

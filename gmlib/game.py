@@ -237,6 +237,7 @@ def fit(
         number of ranks.
     """
     ranks.start(runtime.device().type)
+    runtime.keep_freed_memory()
     game = _Game(players, data, rounds, batch_size, simultaneous)
     due = _schedule(look, looks, rounds)
     # Not None, which asks the stream: under an old ipykernel (Colab) it is no terminal.

@@ -7,8 +7,10 @@ Environment variables (each overrides what the code says):
 ``GMLIB_CHECKPOINTS``  a folder in which trainings leave their checkpoints
 """
 
+import ctypes
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -87,6 +89,21 @@ def checkpoint_path(name):
     """
     folder = os.environ.get("GMLIB_CHECKPOINTS")
     return Path(folder) / f"{name}.safetensors" if folder else None
+
+
+@cache
+def keep_freed_memory():
+    """Let the C library keep what tensors on the CPU free, for those to come.
+
+    glibc gives large blocks back to the system as they are freed; asking for them
+    again costs a page fault for every 4 KiB, which can take a third of a round.
+    Other C libraries have no such switch, and nothing happens.
+    """
+    trim_threshold, mmap_threshold = -1, -3  # malloc.h: M_TRIM_..., M_MMAP_THRESHOLD
+    with suppress(AttributeError, OSError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(trim_threshold, 2**31 - 1)
+        mallopt(mmap_threshold, 2**25)  # the largest that glibc allows
 
 
 @contextmanager
