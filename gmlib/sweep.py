@@ -10,7 +10,8 @@ The table is a CSV file with a row a cell: its parameters, its results, and
 
 Every row is written at once: the whole file anew beside the old one, which it
 then replaces. So a reader or a kill at any moment finds a whole table, and
-columns may join later. A lock on the file keeps two sweeps from losing rows.
+columns may join later. A lock on the file keeps two sweeps from losing rows
+(on Linux and macOS: `fcntl`).
 """
 
 import csv
@@ -31,7 +32,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -137,7 +138,7 @@ def sweep(
         if number is not None and (not isinstance(number, int) or number < 1):
             raise ValueError(f"{name} must be an integer >= 1, not {number!r}")
     blob = cloudpickle.dumps(cell)
-    made_by = {"code": digest(describe(cell, deep=True)), "scale": runtime.scale()}
+    made_by = {"code": _mark(describe(cell, deep=True)), "scale": runtime.scale()}
 
     def known():
         rows = [row for row in _rows(path) if row["cell"] in cells]
@@ -157,22 +158,23 @@ def sweep(
     tasks = {i: (blob, cells[i], i, threads, runtime.scale()) for i in todo}
     silent = not progress or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
     seconds = []
-    with tqdm(
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bar = tqdm(
         total=len(cells),
         initial=len(cells) - len(todo),
         desc=title or path.stem,
         disable=silent,
         bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} cells, {elapsed}{postfix}",
-    ) as bar:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    )
+    outcomes = _outcomes(tasks, start, workers, threads, address)
+    with bar, closing(outcomes):
         try:
-            for identifier, outcome, at_once in _outcomes(
-                tasks, start, workers, threads, address
-            ):
+            for identifier, outcome, at_once in outcomes:
                 if isinstance(outcome, BaseException):
                     name = type(outcome).__name__
                     why = f"the worker died, or could not run it ({name})"
-                    outcome = _facts(threads) | {"status": "failed", "error": why}
+                    outcome = _facts(threads) | {"peak_mb": ""}
+                    outcome |= {"status": "failed", "error": why}
                 texts = {k: _text(k, v) for k, v in cells[identifier].items()}
                 row = texts | outcome | made_by | {"cell": identifier}
                 _put(path, row, order)
@@ -195,6 +197,10 @@ def sweep(
 
 
 # ------------------------------------------------------------------------ cells
+
+
+def _mark(value):
+    return f"x{digest(value)}"  # the letter, lest a table take digits for a number
 
 
 def _text(name, value):
@@ -224,7 +230,7 @@ def _cells(grid):
         seed = values.get("seed", 0)
         if type(seed) is not int or seed < 0:
             raise ValueError(f"a seed is an integer >= 0, not {seed!r}")
-        identifier = digest(sorted(texts.items()))
+        identifier = _mark(sorted(texts.items()))
         if identifier in cells:
             raise ValueError(f"the grid holds a cell twice: {values}")
         cells[identifier] = values
@@ -259,7 +265,7 @@ def _run(blob, parameters, identifier, threads, scale):
             if runtime.device().type != "cpu":
                 torch.set_default_device(runtime.device())
             runtime.set_scale(scale)
-            seed = parameters.get("seed", int(identifier, 16) % 2**31)
+            seed = parameters.get("seed", int(identifier[1:], 16) % 2**31)
             runtime.seed(seed)
             random.seed(seed)
             np.random.seed(seed % 2**32)  # noqa: NPY002 (what libraries fall back on)

@@ -1,6 +1,6 @@
 """Run a recorded sweep, or go on with it: sweeps/NAME.py into data/results/NAME.csv.
 
-    python tools/sweep.py gan_seeds [--scale cpu] [--workers 2] [--backend ray] [--retry]
+    python tools/sweep.py gan_seeds [--scale cpu] [--workers 2] [--backend ray]
 
 A file in `sweeps` holds a function `cell` and its `grid`. Scale `smoke` tries them and
 stores nothing.
