@@ -36,10 +36,11 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cloudpickle
 import joblib
 import numpy as np
 import torch
-from joblib.externals import cloudpickle, loky
+from joblib.externals import loky
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
