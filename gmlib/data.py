@@ -709,7 +709,7 @@ def results(name):
         there = ", ".join(names) or "none has been recorded"
         raise ValueError(f"no results of a sweep {name!r}: {there}")
     rows = read_rows(place / f"{name}.csv")
-    newest = max(rows, key=lambda row: row["date"], default={})
+    newest = max(reversed(rows), key=lambda row: row["date"], default={})
     return [
         {column: typed(text) for column, text in row.items()}
         for row in rows

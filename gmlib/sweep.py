@@ -85,7 +85,8 @@ def sweep(
 
     A cell has its own random state: its parameter ``seed`` if it has one, else
     a number made from its parameters. So its row depends neither on the other
-    cells nor on who ran it. Cells of the table with the same parameters, code
+    cells nor on who ran it. (Draw from torch or numpy: the threads of a Dask
+    worker draw from Python's `random` as well.) Cells of the table with the same parameters, code
     and scale are not run again; what a cell named when it was made counts as
     its code (see `gmlib.fingerprint.describe`).
 
@@ -418,16 +419,15 @@ def _dask(workers, threads, address):
     import dask
     from distributed import Client
 
-    own = {
-        "n_workers": workers or max(1, joblib.cpu_count() // threads),
-        "threads_per_worker": 1,
-        "dashboard_address": None,
-        "silence_logs": logging.CRITICAL,
-    }
+    where, own = address or dask.config.get("scheduler-address", None), {}
+    if where is None:
+        own = {"n_workers": workers or max(1, joblib.cpu_count() // threads)}
+        own |= {"threads_per_worker": 1, "dashboard_address": None}
+        own["silence_logs"] = logging.CRITICAL
     # A cell that kills its worker is not to kill three others.
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        Client(address, **own) as client,
+        Client(where, **own) as client,
     ):
         pool = client.get_executor(pure=False)
         yield (
