@@ -86,9 +86,11 @@ def sweep(
     A cell has its own random state: its parameter ``seed`` if it has one, else
     a number made from its parameters. So its row depends neither on the other
     cells nor on who ran it. (Draw from torch or numpy: the threads of a Dask
-    worker draw from Python's `random` as well.) Cells of the table with the same parameters, code
-    and scale are not run again; what a cell named when it was made counts as
-    its code (see `gmlib.fingerprint.describe`).
+    worker draw from Python's `random` as well.)
+
+    Cells of the table with the same parameters, code and scale are not run
+    again. What a cell names counts as its code, see
+    `gmlib.fingerprint.describe`.
 
     Parameters
     ----------
@@ -372,11 +374,13 @@ def _loky(workers, threads, address):
             pools.append(loky.ProcessPoolExecutor(workers, **begin))
             return pools[-1].submit(_run, *task)
 
+    kill = True
     try:
         yield submit, workers
+        kill = False
     finally:
         for pool in pools:
-            pool.shutdown(wait=True, kill_workers=True)
+            pool.shutdown(wait=True, kill_workers=kill)
 
 
 def _begin(parent):
