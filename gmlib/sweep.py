@@ -338,24 +338,23 @@ def _outcomes(tasks, start, workers, threads, address):
     """Yield (cell, outcome, cells at once) as cells end; a dead worker is an error."""
     if not tasks:
         return
-    waiting, running = deque(tasks), {}
+    waiting, running, suspects = deque(tasks), {}, []
     with start(workers, threads, address) as (submit, workers):
-        while waiting or running:
-            while waiting and len(running) < workers:
-                identifier = waiting.popleft()
-                running[submit(*tasks[identifier])] = identifier
-            done = wait(running, return_when=FIRST_COMPLETED).done
-            if any(isinstance(f.exception(), BrokenExecutor) for f in done):
-                done = wait(running).done  # the others ended with their pool
-            ended = [(running.pop(f), f.exception() or f.result()) for f in done]
-            suspects = [i for i, end in ended if isinstance(end, BrokenExecutor)]
-            for identifier, end in ended:
-                # Which of several broke the pool cannot be told: each goes again,
-                # alone, where it also has the memory for itself.
-                if len(suspects) > 1 and identifier in suspects:
-                    future = submit(*tasks[identifier])
-                    end = future.exception() or future.result()
-                yield identifier, end, workers
+        # Which of several cells killed a worker, or the pool, cannot be told. In the
+        # end each goes again, alone, where it also has the memory for itself.
+        for at_once in (workers, 1):
+            while waiting or running:
+                while waiting and len(running) < at_once:
+                    identifier = waiting.popleft()
+                    running[submit(*tasks[identifier])] = identifier
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    identifier = running.pop(future)
+                    outcome = future.exception() or future.result()
+                    if isinstance(outcome, Exception) and at_once > 1:
+                        suspects.append(identifier)
+                    else:
+                        yield identifier, outcome, at_once
+            waiting, suspects = deque(suspects), []
 
 
 @contextmanager
