@@ -323,6 +323,7 @@ def test_a_killed_sweep_goes_on(tmp_path, script, at_hand, monkeypatch):
     assert done(tmp_path) == survived
     (tmp_path / "pause").write_text("0")
     monkeypatch.setattr("sys.argv", ["script", str(tmp_path), "0", "8", "1"])
+    runtime.set_scale("cpu")  # as the script found it
     same = runpy.run_path(str(tmp_path / "script.py"))
     sweep(same["cell"], crossed(i=range(8)), tmp_path / "table.csv")
     assert done(tmp_path) == list(range(8)), "none is lost"
