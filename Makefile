@@ -4,15 +4,16 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-CODE   := gmlib tools tests book
+CODE   := gmlib tools tests book sweeps
 
-.PHONY: help book serve test lint format execute new-chapter address bench lock clean
+.PHONY: help book serve test lint format execute sweep new-chapter address bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "  make execute CHAPTER=gan SCALE=cpu      (CHAPTER: all; SCALE: auto)"
+	@echo "  make sweep NAME=gan_seeds WORKERS=2 BACKEND=loky (or ray, dask; SCALE: auto)"
 	@echo "  make new-chapter NAME=wgan TITLE='The Wasserstein GAN'"
 	@echo "  make address URL=https://github.com/OWNER/REPOSITORY"
 	@echo "  GMLIB_DATA=FOLDER: where MNIST lies or is kept (see data/)"
@@ -38,6 +39,11 @@ format: $(READY) ## put the code into that style
 
 execute: $(READY) ## run the lectures anew and store their outputs
 	@$(BIN)/python tools/execute.py $(CHAPTER) --scale $(or $(SCALE),auto)
+
+sweep: $(READY) ## run a recorded sweep, or go on with it
+	@$(BIN)/python tools/sweep.py "$(NAME)" --scale $(or $(SCALE),auto) \
+	    --backend $(or $(BACKEND),loky) $(if $(WORKERS),--workers $(WORKERS)) \
+	    $(if $(ADDRESS),--address $(ADDRESS)) $(if $(RETRY),--retry)
 
 new-chapter: $(READY) ## begin a lecture from the template
 	@$(BIN)/python tools/new_chapter.py "$(NAME)" "$(TITLE)"

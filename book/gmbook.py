@@ -5,7 +5,7 @@
 - no page asks for anything outside the site (thebe's scripts are dropped, and
   with them the console error of a constant declared twice);
 - the machine-readable outputs of `gmlib.lecture` stay out of the page silently;
-- `{recorded} NAME` shows columns of data/results/NAME.csv, with machine and date;
+- `{recorded} NAME` shows columns of data/speed/NAME.csv, with machine and date;
 - a Colab button only where the repository has an address;
 - the 404 page finds its files under the site's own path.
 """
@@ -142,7 +142,7 @@ class Recorded(CSVTable):
 
     def run(self):
         root = Path(self.state.document.settings.env.srcdir)
-        path = root / "data" / "results" / f"{self.arguments[0]}.csv"
+        path = root / "data" / "speed" / f"{self.arguments[0]}.csv"
         self.state.document.settings.env.note_dependency(str(path))
         with open(path, newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))

@@ -1,8 +1,8 @@
 """gmlib: the shared module of an executable course on deep generative models.
 
-Rooms, from the ground up: `runtime`, `history`, `ema`; `objectives`,
-`divergences`, `nets`, `data`, `checkpoint`; `game`, `metrics`, `plot`;
-`lecture`. Import what you use from its room, for instance
+Rooms, from the ground up: `runtime`, `history`, `ema`, `fingerprint`;
+`objectives`, `divergences`, `nets`, `data`, `checkpoint`; `game`, `metrics`,
+`plot`, `sweep`; `lecture`. Import what you use from its room, for instance
 ``from gmlib.game import Player, fit``.
 """
 

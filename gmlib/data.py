@@ -53,9 +53,12 @@ __all__ = [
     "images",
     "mnist",
     "published",
+    "read_rows",
+    "results",
     "ring",
     "swiss_roll",
     "to_tanh",
+    "typed",
 ]
 
 # file: (bytes, SHA-256). The same names for both data sets: train and test,
@@ -685,3 +688,55 @@ def published(topic):
         )
         for row in rows
     ]
+
+
+def results(name):
+    """Return the rows of a recorded sweep, a list of dictionaries.
+
+    Only those of its newest code and scale; cells that failed are among them
+    (``row["status"] == "failed"``), with None for what they did not measure.
+    `gmlib.sweep` describes the columns.
+
+    Raises
+    ------
+    ValueError
+        If there is no ``data/results/{name}.csv``; the message names those
+        that there are.
+    """
+    place = folder() / "results"
+    names = sorted(path.stem for path in place.glob("*.csv"))
+    if name not in names:
+        there = ", ".join(names) or "none has been recorded"
+        raise ValueError(f"no results of a sweep {name!r}: {there}")
+    rows = read_rows(place / f"{name}.csv")
+    newest = max(reversed(rows), key=lambda row: row["date"], default={})
+    return [
+        {column: typed(text) for column, text in row.items()}
+        for row in rows
+        if all(row[key] == newest[key] for key in ("code", "scale"))
+    ]
+
+
+def read_rows(path):
+    """Return the rows of a CSV file as dictionaries of strings; none if it is absent.
+
+    Every row is one line. A last line without its end was torn, for instance by
+    a full disk or a copy cut short: it is left out.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as stream:
+            text = stream.read()
+    except FileNotFoundError:
+        return []
+    whole = text[: text.rfind("\n") + 1]
+    return list(csv.DictReader(whole.splitlines(keepends=True)))
+
+
+def typed(text):
+    """Return what a cell of a table means: None, a bool, an int, a float, a string."""
+    if text in ("", "True", "False"):
+        return {"": None, "True": True, "False": False}[text]
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text

@@ -5,17 +5,12 @@ differentiates a player's loss in that player's parameters and in no others, so
 that no lecture ever writes `detach`.
 """
 
-import hashlib
-import inspect
-import json
 import os
 import platform
 import signal
 import threading
 import time
-import types
 from contextlib import ExitStack, contextmanager
-from functools import partial
 
 import numpy as np
 import torch
@@ -25,6 +20,7 @@ from tqdm.auto import tqdm
 from gmlib import checkpoint as store
 from gmlib import ranks, runtime
 from gmlib.ema import Average
+from gmlib.fingerprint import describe, digest
 from gmlib.history import History
 
 FAST = ("graph", "bf16", "compile")
@@ -487,10 +483,9 @@ class _Game:
                 f"networks of {name}": [[repr(m) for m in p.modules], shapes],
                 f"optimizer of {name}": [type(p.optimizer).__name__, hyper],
                 f"schedule of {name}": [p.steps, p.every, decay],
-                f"loss of {name}": _describe(p.loss),
-                f"hook of {name}": _describe(p.after),
+                f"loss of {name}": describe(p.loss),
+                f"hook of {name}": describe(p.after),
             }
-        digest = lambda v: hashlib.sha256(repr(v).encode()).hexdigest()[:16]  # noqa: E731
         return {part: digest(value) for part, value in parts.items()}
 
     def save(self, path):
@@ -683,8 +678,7 @@ def _streams():
     after = ranks.first(runtime.rng_state)
     if ranks.rank() > 0:
         words = [bytes(after[k].tolist()) for k in sorted(after)]
-        digest = hashlib.sha256(b"".join([*words, str(ranks.rank()).encode()])).digest()
-        runtime.seed(int.from_bytes(digest[:7]))
+        runtime.seed(int(digest([*words, ranks.rank()]), 16))
     try:
         yield
         after = ranks.first(runtime.rng_state)
@@ -767,32 +761,3 @@ def _tuple(value):
 
 def _state(module):
     return list(module.state_dict().items())
-
-
-def _describe(f, seen=()):
-    """Describe a callable by its bytecode and what it names, for the fingerprint."""
-    if isinstance(f, partial):
-        return [_describe(f.func, seen), repr(f.args), repr(f.keywords)]
-    if isinstance(f, types.MethodType):
-        f = f.__func__
-    if not isinstance(f, types.FunctionType) or f in seen:
-        return getattr(f, "__qualname__", type(f).__qualname__)
-    if f.__module__.split(".")[0] in ("torch", "gmlib"):
-        return f"{f.__module__}.{f.__qualname__}"
-    used = inspect.getclosurevars(f)
-    named = {}
-    for name, value in sorted((used.globals | used.nonlocals).items()):
-        if isinstance(value, bool | int | float | str | None):
-            named[name] = repr(value)
-        elif callable(value) and not isinstance(value, nn.Module):
-            named[name] = _describe(value, (*seen, f))
-        else:
-            named[name] = type(value).__qualname__
-    return json.dumps([_code(f.__code__), repr(f.__defaults__), named])
-
-
-def _code(code):
-    constants = [
-        _code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts
-    ]
-    return [code.co_code.hex(), constants, list(code.co_names)]

@@ -9,9 +9,9 @@ import gmlib
 
 ROOMS = Path(gmlib.__file__).parent
 LAYERS = [
-    {"runtime", "history", "ema", "ranks"},
+    {"runtime", "history", "ema", "fingerprint", "ranks"},
     {"objectives", "divergences", "nets", "data", "checkpoint"},
-    {"game", "metrics", "plot"},
+    {"game", "metrics", "plot", "sweep"},
     {"lecture"},
 ]
 # Layer 0 holds nothing but torch; only a notebook brings a game and an objective

@@ -92,6 +92,7 @@ def test_the_library_fits_colab():
         "matplotlib": "3.10.0", "ipython": "7.34", "ipywidgets": "7.7.1",
         "tqdm": "4.67.3", "scipy": "1.16.3", "scikit-learn": "1.6.1",
         "safetensors": "0.8.0", "pillow": "11.3",
+        "joblib": "1.5.3", "cloudpickle": "3.1.1", "threadpoolctl": "3.6",
     }  # fmt: skip
     for line in PROJECT["dependencies"]:
         wanted = Requirement(line)

@@ -8,7 +8,7 @@ the median of the turns counts. Each loop is also started once in a process of i
 which says how long the first round takes from nothing and how much memory it needs.
 Speed does not depend on what is in the pictures, so they are noise.
 
---record writes data/results/bench.csv, which the site shows.
+--record writes data/speed/loops.csv, which the site shows.
 """
 
 import argparse
@@ -46,7 +46,7 @@ from gmlib.objectives import (
 )
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "data" / "results"
+RESULTS = ROOT / "data" / "speed"
 PICTURES = 10_000
 Z = 64
 FAST = {"engine": False, "bf16": ("bf16",), "compile": ("compile",)}
@@ -389,7 +389,7 @@ def machine():
 
 
 def record(name, rows):
-    """Write rows to data/results/NAME.csv, numbers to four digits."""
+    """Write rows to data/speed/NAME.csv, numbers to four digits."""
     RESULTS.mkdir(exist_ok=True)
     columns = list(dict.fromkeys(c for row in rows for c in row))
     path = RESULTS / f"{name}.csv"
@@ -448,7 +448,7 @@ def main(argv=None):
                 flush=True,
             )
     if asked.record:
-        record("bench", rows)
+        record("loops", rows)
     return rows
 
 

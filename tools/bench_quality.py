@@ -5,7 +5,7 @@
 The same DCGAN (28 × 28, width 16), the same initial weights, learning rates and
 batches of 64; MNIST, or the digits where it cannot be had. The distance is taken
 between 2000 samples and the test images, in the features of the judge, every 100
-rounds; only training is timed. --record writes data/results/bench_quality.csv.
+rounds; only training is timed. --record writes data/speed/quality.csv.
 """
 
 import argparse
@@ -104,7 +104,7 @@ def main(argv=None):
         f"mean: textbook {slow:.1f} s, engine {quick:.1f} s: {slow / quick:.2f} times"
     )
     if asked.record:
-        bench.record("bench_quality", rows)
+        bench.record("quality", rows)
     return rows
 
 

@@ -4,7 +4,7 @@
 
 A DCGAN, one size varied and the others at their defaults (batch 64, width 32, 28 × 28);
 then how long a checkpoint takes, as a share of the two minutes between two of them.
---record writes data/results/bench_sizes.csv and its figure.
+--record writes data/speed/sizes.csv and its figure.
 """
 
 import argparse
@@ -107,9 +107,9 @@ def main(argv=None):
             f" {taken / SAVE_SECONDS:.3%} of the time between two"
         )
     if asked.record:
-        bench.record("bench_sizes", rows)
+        bench.record("sizes", rows)
         image = plot._pixels(figure(rows))
-        image.save(bench.RESULTS / "bench_sizes.webp", lossless=True)
+        image.save(bench.RESULTS / "sizes.webp", lossless=True)
     return rows
 
 
