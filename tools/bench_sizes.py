@@ -1,9 +1,10 @@
-"""What size costs: throughput against batch, width and resolution; save and resume.
+"""What size costs: throughput against batch, width and resolution; sweeps; checkpoints.
 
     python tools/bench_sizes.py [--seconds 1.5] [--repeats 3] [--record]
 
 A DCGAN, one size varied and the others at their defaults (batch 64, width 32, 28 × 28);
-then how long a checkpoint takes, as a share of the two minutes between two of them.
+a sweep of eight small GANs against the number of workers; and how long a checkpoint
+takes, as a share of the two minutes between two of them.
 --record writes data/speed/sizes.csv and its figure.
 """
 
@@ -13,9 +14,11 @@ import tempfile
 from pathlib import Path
 
 import bench
+from sweep import load
 
 from gmlib import plot, runtime
 from gmlib.game import SAVE_SECONDS, _Game
+from gmlib.sweep import crossed, sweep
 
 DEFAULT = {"batch": 64, "width": 32, "size": 28}
 SIZES = {
@@ -42,6 +45,20 @@ def throughput(this, seconds, repeats):
         speeds.append(this.batch / bench.seconds_of_a_round(train, rounds))
         shares.append(flops * speeds[-1] / this.batch / bench.matrix_peak())
     return statistics.median(speeds), statistics.median(shares)
+
+
+WORKERS = [1, 2, 4]
+
+
+def seconds_of_a_sweep(workers):
+    """Return how long eight GANs of the ring take, with the start of the workers."""
+    module = load("gan_seeds")
+    module.rounds = 600
+    grid = crossed(ratio=[1.0], seed=range(8))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sweep.csv"
+        run = lambda _: sweep(module.cell, grid, path, workers=workers)  # noqa: E731
+        return bench.seconds_of(run, 1)
 
 
 def seconds_of_a_checkpoint(name):
@@ -100,6 +117,11 @@ def main(argv=None):
                 | here
             )
             print(f"{varied:6} {value:4} {speed:8.0f} images/s, {share:4.0%} of peak")
+    for workers in WORKERS:
+        taken = seconds_of_a_sweep(workers)
+        row = {"varied": "workers", "value": workers, "seconds": taken}
+        rows.append(row | here)
+        print(f"a sweep of eight cells with {workers} workers: {taken:.1f} s")
     for name in bench.GAMES:
         taken = seconds_of_a_checkpoint(name)
         print(

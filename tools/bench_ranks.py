@@ -1,0 +1,100 @@
+"""Scaling over ranks: measured for 1 and 2 processes here, projected for 8.
+
+    python tools/bench_ranks.py [--record]
+
+Each rank has one thread and a batch of 64 of its own (weak scaling), with Gloo between
+them. What eight ranks would cost on top of their own work follows from the bytes of a
+round, in a ring of a given bandwidth and latency. --record writes data/speed/ranks.csv.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from contextlib import redirect_stdout
+
+import bench
+from ranks import traffic
+
+from gmlib import ranks, runtime
+
+ROUNDS = {"MLP GAN 784": 120, "DCGAN 28x28": 16, "WGAN-GP 28x28": 6}
+LATENCY = 20e-6  # seconds a message and step of the ring
+NETWORKS = {"10 Gb/s": 1.25e9, "PCIe 4, 25 GB/s": 25e9, "NVLink 4, 450 GB/s": 450e9}
+
+
+def worker(name):
+    """Under torchrun: print the mean seconds of a round, on rank 0."""
+    with redirect_stdout(sys.stderr):
+        ranks.start(runtime.device().type)
+        game = bench.GAMES[name]
+        train = bench.engine_loop(game._replace(batch=game.batch * ranks.world()))
+        train(2)
+        taken = [bench.seconds_of_a_round(train, ROUNDS[name]) for _ in range(3)]
+    ranks.say(json.dumps(sorted(taken)[1]))
+    ranks.stop()
+
+
+def seconds_on(name, world):
+    """Return the seconds of a round on `world` ranks of one thread each."""
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command = [*run, f"--nproc-per-node={world}", __file__, "--worker", name]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{name} on {world} ranks failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def ring(sent, world, bandwidth):
+    """Return the seconds of all-reducing what a round sends, round a ring.
+
+    Every message takes 2 (world − 1) steps, each of a part 1/world of its bytes
+    (Patarasuk and Yuan 2009).
+    """
+    steps = 2 * (world - 1)
+    size = sent["gradients"] + sent["moments"]
+    return steps * (sent["messages"] * LATENCY + size / world / bandwidth)
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--record", action="store_true", help="write the CSV")
+    parser.add_argument("--worker", metavar="GAME", help=argparse.SUPPRESS)
+    asked = parser.parse_args(argv)
+    if asked.worker:
+        return worker(asked.worker)
+    rows, here = [], bench.machine() | {"threads": 1}
+    for name in ROUNDS:
+        game = bench.GAMES[name]
+        players = game.players(*[m.to(runtime.device()) for m in game.networks()])
+        sent = traffic(players, bench.noise(game), game.batch, 8)
+        one, two = seconds_on(name, 1), seconds_on(name, 2)
+        row = {
+            "game": name,
+            "images/s, 1 rank": game.batch / one,
+            "images/s, 2 ranks": 2 * game.batch / two,
+            "efficiency of 2": one / two,
+            "gradients, MB": sent["gradients"] / 1e6,
+            "moments, kB": sent["moments"] / 1e3,
+            "messages": sent["messages"],
+        }
+        for network, bandwidth in NETWORKS.items():
+            row[f"efficiency of 8, {network}"] = one / (one + ring(sent, 8, bandwidth))
+        rows.append(row | here)
+        print(
+            f"{name:15} 1 rank {row['images/s, 1 rank']:7.0f} images/s, 2 ranks"
+            f" {row['images/s, 2 ranks']:7.0f} ({row['efficiency of 2']:.0%});"
+            f" {row['gradients, MB']:.1f} MB, {row['messages']:.0f} messages a round;"
+            " projected for 8: "
+            + ", ".join(f"{row[f'efficiency of 8, {n}']:.0%} at {n}" for n in NETWORKS),
+            flush=True,
+        )
+    if asked.record:
+        bench.record("ranks", rows)
+    return rows
+
+
+if __name__ == "__main__":
+    main()
