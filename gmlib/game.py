@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -125,6 +126,11 @@ class Player:
         if self._average is None:
             raise ValueError("this player keeps no average: give it average=0.999")
         return self._average.modules
+
+    @cached_property
+    def compiled(self):
+        """The loss, compiled once: a training in pieces pays for it once."""
+        return torch.compile(self.loss)
 
     def evaluate(self, loss, batch):
         """Return (scalar loss, logged scalars) of a batch."""
@@ -589,7 +595,7 @@ class _Game:
             if "bf16" in wanted:
                 stack.enter_context(_bf16(self.modules, self.device.type))
             if "compile" in wanted:
-                self.losses = {n: torch.compile(f) for n, f in self.losses.items()}
+                self.losses = {n: p.compiled for n, p in self.players.items()}
                 self._play = self._or_eager(self.round, "compiling the losses")
             if "graph" in wanted:
                 captured = _Captured(self)

@@ -51,6 +51,17 @@ def seed(n):
     torch.manual_seed(n)
 
 
+def set_deterministic(on=True):
+    """Let the accelerator compute the same bits in every run, at some cost of speed.
+
+    On the CPU every run does; on CUDA some operations add up in any order unless
+    this is called first, before CUDA is used. An operation that has no
+    deterministic form then raises.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(on)
+
+
 def set_scale(name="auto"):
     """Set the scale of the run and return it: ``smoke``, ``cpu`` or ``gpu``.
 

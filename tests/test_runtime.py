@@ -1,5 +1,7 @@
 """Device, scale, seed, and the two context managers."""
 
+import os
+
 import pytest
 import torch
 from torch import nn
@@ -66,3 +68,15 @@ def test_checkpoints_go_where_the_student_says(monkeypatch, tmp_path):
     assert runtime.checkpoint_path("vae") is None
     monkeypatch.setenv("GMLIB_CHECKPOINTS", str(tmp_path))
     assert runtime.checkpoint_path("vae") == tmp_path / "vae.safetensors"
+
+
+def test_what_has_no_deterministic_form_raises_once_it_is_asked_for(monkeypatch):
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")  # what is set is kept
+    try:
+        runtime.set_deterministic()
+        with pytest.raises(RuntimeError, match="deterministic"):
+            torch.zeros(3).put_(torch.tensor([0, 0]), torch.ones(2))
+    finally:
+        runtime.set_deterministic(False)
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+    torch.zeros(3).put_(torch.tensor([0, 0]), torch.ones(2))
