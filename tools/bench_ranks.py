@@ -2,9 +2,12 @@
 
     python tools/bench_ranks.py [--record]
 
-Each rank has one thread and a batch of 64 of its own (weak scaling), with Gloo between
-them. What eight ranks would cost on top of their own work follows from the bytes of a
-round, in a ring of a given bandwidth and latency. --record writes data/speed/ranks.csv.
+Each rank has one thread and a batch of 64 of its own (weak scaling), with Gloo
+between them. Two ranks are held against two processes that do not know each other and
+run at the same time, so that what two cores share (memory, clock, sometimes the core)
+is not blamed on the messages. What eight ranks would cost on top of their own work
+follows from the bytes of a round, in a ring of a given bandwidth and latency.
+--record writes data/speed/ranks.csv.
 """
 
 import argparse
@@ -36,15 +39,20 @@ def worker(name):
     ranks.stop()
 
 
-def seconds_on(name, world):
-    """Return the seconds of a round on `world` ranks of one thread each."""
+def seconds_on(name, ranks=1, at_once=1):
+    """Return the seconds of a round, one thread a rank; the mean of `at_once` runs."""
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command = [*run, f"--nproc-per-node={world}", __file__, "--worker", name]
+    command = [*run, f"--nproc-per-node={ranks}", __file__, "--worker", name]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     env = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{name} on {world} ranks failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    runs = [subprocess.Popen(command, env=env, **pipes) for _ in range(at_once)]
+    found = []
+    for process in runs:
+        out, errors = process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"{name} on {ranks} ranks failed:\n{errors[-2000:]}")
+        found.append(json.loads(out.splitlines()[-1]))
+    return sum(found) / at_once
 
 
 def ring(sent, world, bandwidth):
@@ -70,12 +78,14 @@ def main(argv=None):
         game = bench.GAMES[name]
         players = game.players(*[m.to(runtime.device()) for m in game.networks()])
         sent = traffic(players, bench.noise(game), game.batch, 8)
-        one, two = seconds_on(name, 1), seconds_on(name, 2)
+        one, apart = seconds_on(name), seconds_on(name, at_once=2)
+        two = seconds_on(name, ranks=2)
         row = {
             "game": name,
-            "images/s, 1 rank": game.batch / one,
-            "images/s, 2 ranks": 2 * game.batch / two,
-            "efficiency of 2": one / two,
+            "images/s, 1 process": game.batch / one,
+            "2 apart": 2 * game.batch / apart,
+            "2 ranks": 2 * game.batch / two,
+            "efficiency of 2": apart / two,
             "gradients, MB": sent["gradients"] / 1e6,
             "moments, kB": sent["moments"] / 1e3,
             "messages": sent["messages"],
@@ -84,8 +94,9 @@ def main(argv=None):
             row[f"efficiency of 8, {network}"] = one / (one + ring(sent, 8, bandwidth))
         rows.append(row | here)
         print(
-            f"{name:15} 1 rank {row['images/s, 1 rank']:7.0f} images/s, 2 ranks"
-            f" {row['images/s, 2 ranks']:7.0f} ({row['efficiency of 2']:.0%});"
+            f"{name:15} images/s: 1 process {row['images/s, 1 process']:.0f}, 2 apart"
+            f" {row['2 apart']:.0f}, 2 ranks {row['2 ranks']:.0f}"
+            f" ({row['efficiency of 2']:.0%});"
             f" {row['gradients, MB']:.1f} MB, {row['messages']:.0f} messages a round;"
             " projected for 8: "
             + ", ".join(f"{row[f'efficiency of 8, {n}']:.0%} at {n}" for n in NETWORKS),
