@@ -159,7 +159,7 @@ class Recorded(CSVTable):
             f"threads, PyTorch {first['torch']}"
         ]
         self.content = StringList(text.getvalue().splitlines(), str(path))
-        self.options |= {"header-rows": 1, "stub-columns": 1}
+        self.options |= {"header-rows": 1, "stub-columns": 1, "class": ["gm-recorded"]}
         return super().run()
 
     @staticmethod

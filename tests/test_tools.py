@@ -6,6 +6,9 @@ import sys
 
 import address
 import bench
+import bench_quality
+import bench_ranks
+import bench_sizes
 import execute
 import nbformat
 import new_chapter
@@ -202,6 +205,36 @@ def test_a_cold_start_is_measured_in_a_process_of_its_own():
     found = bench.apart("MLP GAN 784", "--cold", "engine")
     assert 0 < found["cold start, s"] < 300
     assert found["peak memory, MiB"] > 100
+
+
+def test_time_to_quality_is_measured_for_both_loops():
+    rows = bench_quality.main(["--target", "1e9", "--seeds", "1"])
+    assert [(r["loop"], r["rounds"]) for r in rows] == [
+        ("textbook", bench_quality.EVERY), ("engine", bench_quality.EVERY)
+    ]  # fmt: skip
+    assert all(row["seconds"] > 0 and row["FID reached"] > 1 for row in rows)
+
+
+def test_sizes_are_measured_and_drawn():
+    this = bench_sizes.game(batch=8, width=4, size=14)
+    speed, share = bench_sizes.throughput(this, 0.01, 1)
+    assert speed > 0
+    assert 0 < share < 1
+    rows = [
+        {"varied": varied, "value": value, "images/s": 10.0, "of matrix peak": 0.5}
+        for varied, values in bench_sizes.SIZES.items()
+        for value in values
+    ]
+    assert len(bench_sizes.figure(rows).axes) == 2 * len(bench_sizes.SIZES)
+    assert 0 < bench_sizes.seconds_of_a_checkpoint("VAE 784-400-20") < 60
+
+
+def test_a_ring_of_two_moves_every_byte_once():
+    sent = {"gradients": 3e9, "moments": 1e9, "messages": 0}
+    assert bench_ranks.ring(sent, 2, 1e9) == pytest.approx(4.0)
+    assert bench_ranks.ring(sent, 8, 1e9) == pytest.approx(4.0 * 14 / 8)
+    silent = {"gradients": 0, "moments": 0, "messages": 3}
+    assert bench_ranks.ring(silent, 8, 1e9) == pytest.approx(3 * 14 * 20e-6)
 
 
 # ------------------------------------------------------------------ a new chapter

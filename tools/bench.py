@@ -388,8 +388,15 @@ def machine():
     }
 
 
+def short(value):
+    """Return a number as a table shows it."""
+    if not isinstance(value, float):
+        return value
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def record(name, rows):
-    """Write rows to data/speed/NAME.csv, numbers to four digits."""
+    """Write rows to data/speed/NAME.csv, numbers to four digits or to whole ones."""
     RESULTS.mkdir(exist_ok=True)
     columns = list(dict.fromkeys(c for row in rows for c in row))
     path = RESULTS / f"{name}.csv"
@@ -397,9 +404,7 @@ def record(name, rows):
         writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            writer.writerow(
-                {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()}
-            )
+            writer.writerow({k: short(v) for k, v in row.items()})
     print(f"bench: {path.relative_to(ROOT)}")
 
 
