@@ -9,7 +9,9 @@ class Average:
     """Average of modules over training, m ← β m + (1 − β) w, read as m / (1 − βⁿ).
 
     The division is Adam's bias correction: after n updates the weights of all
-    w add up to one, so that the initial weights are not remembered.
+    w add up to one, so that the initial weights are not remembered. Buffers of
+    floats are averaged as well: the moments that batch normalisation has kept
+    of the live network would not fit averaged weights.
 
     Parameters
     ----------
@@ -32,9 +34,9 @@ class Average:
         self._copies = [
             copy.deepcopy(m).eval().requires_grad_(False) for m in self._sources
         ]
-        self._live = [p for m in self._sources for p in m.parameters()]
-        if not self._live:
+        if not any(True for m in self._sources for _ in m.parameters()):
             raise ValueError("there is nothing to average: no module has parameters")
+        self._live = _averaged(self._sources)
         self.sums = [torch.zeros_like(p, requires_grad=False) for p in self._live]
         # On the device, so that a captured round needs nothing from the host.
         self.updates = torch.zeros((), device=self._live[0].device)
@@ -48,17 +50,27 @@ class Average:
     @property
     @torch.no_grad()
     def modules(self):
-        """The averaged copies, in evaluation mode, with the live modules' buffers.
+        """The averaged copies, in evaluation mode.
 
-        Before the first update they hold the live weights.
+        Before the first update they hold the live weights. Buffers of integers
+        are those of the live modules.
         """
         n = self.updates.item()
         source = self.sums if n else self._live
         scale = 1 - self.decay**n if n else 1.0
-        targets = [p for m in self._copies for p in m.parameters()]
-        for target, value in zip(targets, source, strict=True):
-            target.copy_(value / scale)
         for ours, theirs in zip(self._copies, self._sources, strict=True):
             for a, b in zip(ours.buffers(), theirs.buffers(), strict=True):
                 a.copy_(b)
+        for target, value in zip(_averaged(self._copies), source, strict=True):
+            target.copy_(value / scale)
         return self._copies
+
+
+def _averaged(modules):
+    """Return what is averaged of each module: parameters, and buffers of floats."""
+    return [
+        t
+        for m in modules
+        for t in (*m.parameters(), *m.buffers())
+        if t.is_floating_point()
+    ]

@@ -245,6 +245,24 @@ def test_the_average_is_the_weighted_mean_of_the_weights():
 # ----------------------------------------------------------- faults and input
 
 
+def test_the_average_of_a_normalised_network_has_averaged_moments():
+    """Averaged weights with the live network's moments would not fit each other."""
+    G = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    player = Player(
+        [G], lambda x: G(x).square().mean() - G[0].weight.sum(), sgd(0.5), average=0.8
+    )
+    seen = []
+    player.after = lambda: seen.append(G[1].running_mean.clone())
+    fit({"G": player}, lambda n: torch.randn(n, 2) + 1, 6, progress=False)
+    (averaged,) = player.averaged
+    n = len(seen)
+    weights = [0.2 * 0.8 ** (n - 1 - i) / (1 - 0.8**n) for i in range(n)]
+    expected = sum(w * m for w, m in zip(weights, seen, strict=True))
+    assert torch.allclose(averaged[1].running_mean, expected, atol=1e-5)
+    assert not torch.allclose(averaged[1].running_mean, G[1].running_mean, atol=1e-3)
+    assert averaged[1].num_batches_tracked == G[1].num_batches_tracked
+
+
 def test_a_nan_stops_with_the_player_and_the_round():
     w, v = nn.Parameter(torch.tensor(1.0)), nn.Parameter(torch.tensor(1.0))
     count = torch.zeros(())

@@ -163,7 +163,7 @@ def execute(path, scale="auto", store=None):
     """Execute one chapter; return whether it succeeded."""
     partial = path.with_suffix(".partial.ipynb")
     nb = read(path)
-    before, start = code_hash(nb), time.monotonic()
+    before, library, start = code_hash(nb), library_hash(), time.monotonic()
     print(f"{path.stem}: executing (scale {scale}) ...", flush=True)
 
     def keep(reason):
@@ -209,7 +209,7 @@ def execute(path, scale="auto", store=None):
     fresh.metadata["gmlib"] = {
         "code": before,
         "outputs": outputs_hash(fresh),
-        "library": library_hash(),
+        "library": library,
         "scale": facts["scale"],
         "seed": parameters(fresh).get("seed"),
         "device": facts["device"],
