@@ -19,12 +19,15 @@ from gmlib.checkpoint import CheckpointError
 from gmlib.game import Player, fit
 
 RUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+RUN += ["--local-addr=127.0.0.1"]  # a machine need not know its own name
 
 
 def torchrun(*command, timeout=150):
     """Run a program on two ranks; return the finished process."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "tools")])
     env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    if sys.platform == "linux":
+        env.setdefault("GLOO_SOCKET_IFNAME", "lo")
     return subprocess.run(
         [sys.executable, *RUN, *map(str, command)],
         env=env, capture_output=True, text=True, timeout=timeout,

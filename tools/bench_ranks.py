@@ -42,6 +42,7 @@ def worker(name):
 def seconds_on(name, ranks=1, at_once=1):
     """Return the seconds of a round, one thread a rank; the mean of `at_once` runs."""
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    run += ["--local-addr=127.0.0.1"]  # a machine need not know its own name
     command = [*run, f"--nproc-per-node={ranks}", __file__, "--worker", name]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     env = os.environ | {"OMP_NUM_THREADS": "1"}
