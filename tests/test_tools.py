@@ -203,6 +203,17 @@ def test_the_bench_measures_every_game():
     assert all(math.isfinite(number) and number != 0 for number in measured)
 
 
+def test_the_work_of_a_round_is_counted_as_on_paper():
+    """Every product once forward, once for its weights, once for its input."""
+    game = bench.GAMES["VAE 784-400-20"]
+    flops, moved = bench.work_of(bench.engine_loop(game))
+    first = 784 * 400
+    products = first + 400 * 40 + 20 * 400 + 400 * 784
+    # The data needs no gradient: the first layer saves its third product.
+    assert flops == 2 * game.batch * (3 * products - first)
+    assert moved > 4 * products
+
+
 def test_a_cold_start_is_measured_in_a_process_of_its_own():
     found = bench.apart("MLP GAN 784", "--cold", "engine")
     assert 0 < found["cold start, s"] < 300
