@@ -11,7 +11,7 @@ ROOMS = Path(gmlib.__file__).parent
 LAYERS = [
     {"runtime", "history", "ema", "fingerprint", "ranks"},
     {"objectives", "divergences", "nets", "data", "checkpoint"},
-    {"game", "metrics", "plot", "sweep"},
+    {"game", "metrics", "plot", "sweep", "architectures"},
     {"lecture"},
 ]
 # Layer 0 holds nothing but torch; only a notebook brings a game and an objective

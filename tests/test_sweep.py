@@ -441,12 +441,32 @@ def test_a_recorded_sweep_is_read_with_its_types(
         data.results("huge")
 
 
-def test_the_sweep_of_the_gan_runs(capsys):
-    assert tool.main(["gan_seeds", "--scale", "smoke", "--workers", "1"]) == 0
-    assert "gan_seeds: 4 cells done, 0 failed" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [("gan_seeds", 4), ("architectures", 7), ("random_architectures", 2)],
+)
+def test_the_recorded_sweeps_run(name, cells, capsys):
+    assert tool.main([name, "--scale", "smoke", "--workers", "1"]) == 0
+    assert f"{name}: {cells} cells done, 0 failed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("scores", "word"),
+    [
+        ((8.0, 20.0, 10, 1.0), "trained"),
+        ((8.0, 20.0, 10, 0.2), "collapsed"),
+        ((3.0, 200.0, 3, 1.0), "collapsed"),
+        ((2.0, 600.0, 9, 1.0), "poor"),
+    ],
+)
+def test_the_verdict_on_an_architecture_follows_its_rule(scores, word):
+    assert tool.load("architectures").verdict(*scores) == word
 
 
 def test_an_unknown_sweep_is_named(capsys):
     with pytest.raises(SystemExit):
         tool.main(["nothing"])
-    assert "no sweep 'nothing': choose from gan_seeds" in capsys.readouterr().err
+    assert (
+        "no sweep 'nothing': choose from architectures, gan_seeds"
+        in capsys.readouterr().err
+    )
