@@ -2,7 +2,7 @@
 
 Rooms, from the ground up: `runtime`, `history`, `ema`, `fingerprint`;
 `objectives`, `divergences`, `nets`, `data`, `checkpoint`; `game`, `metrics`,
-`plot`, `sweep`; `lecture`. Import what you use from its room, for instance
+`plot`, `sweep`, `architectures`; `lecture`. Import what you use from its room, as in
 ``from gmlib.game import Player, fit``.
 """
 

@@ -7,12 +7,13 @@ width are arguments, as in the experiments of Gulrajani et al. 2017, section 5.
 import random
 from itertools import pairwise
 
+import torch
 from torch import nn
 from torch.nn.functional import softplus
 
 from gmlib import nets
 
-__all__ = ["ACTIVATIONS", "FACTORS", "NORMS", "critic", "draw", "generator"]
+__all__ = ["ACTIVATIONS", "FACTORS", "NORMS", "critic", "dense", "draw", "generator"]
 
 
 class Shifted(nn.Module):
@@ -53,8 +54,8 @@ NORMS = {
 
 FACTORS = {
     "activation": ["relu", "leaky", "softplus", "tanh"],
-    "depth": [3, 5, 7],  # the paper: 4, 8, 12, 20
-    "width": [4, 8, 16],  # 32, 64, 128
+    "depth": [1, 2, 3, 5],
+    "width": [32, 64, 128],
     "norm": [True, False],
 }
 
@@ -63,21 +64,44 @@ def draw(number):
     """Return the random architecture of this number, a dictionary of its factors.
 
     ``activation_G``, ``depth_G``, ``width_G``, ``norm_G`` and the same with ``_T``,
-    each uniform and independent, from the number alone (Gulrajani et al. 2017, table
-    1, with fewer layers and an eighth of its filters).
+    each uniform and independent, from the number alone: the factors of Gulrajani et
+    al. 2017, table 1, for hidden layers that are fully connected.
     """
     choose = random.Random(number).choice
     return {f"{f}_{who}": choose(FACTORS[f]) for who in "GT" for f in FACTORS}
 
 
-def _recipe(width, size, depth, activation, norm):
-    """Return (pixels at the lowest resolution, channels, flat layers, layer)."""
+def dense(sizes, activation="relu", norm="none"):
+    """Fully connected layers, (n, sizes[0]) → (n, sizes[-1]), linear at the end.
+
+    Normalisation before each nonlinearity, as in `generator`; He's initialisation,
+    a tenth of it in the last layer, so that no output begins saturated.
+    """
+    _known(activation, norm)
+    wide = 2 if activation == "gated" else 1  # the gate halves the numbers
+    layers = []
+    for i, c in pairwise(sizes[:-1]):
+        o = wide * c
+        normal = nn.BatchNorm1d(o) if norm == "batch" else NORMS[norm](o)
+        layers += [nn.Linear(i, o), normal, ACTIVATIONS[activation]()]
+    network = _finish([*layers, nn.Linear(*sizes[-2:])], "he")
+    with torch.no_grad():
+        network[-1].weight.mul_(0.1)
+    return network
+
+
+def _known(activation, norm):
     for name, value, known in (
         ("activation", activation, ACTIVATIONS),
         ("norm", norm, NORMS),
     ):
         if value not in known:
             raise ValueError(f"{name} {value!r}: choose from {', '.join(known)}")
+
+
+def _recipe(width, size, depth, activation, norm):
+    """Return (pixels at the lowest resolution, channels, flat layers, layer)."""
+    _known(activation, norm)
     nets._positive(width=width, size=size)
     base, n = nets._levels(size)
     flat = 0 if depth is None else depth - n - 1

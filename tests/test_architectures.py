@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from gmlib import architectures, nets
-from gmlib.architectures import FACTORS, critic, draw, generator
+from gmlib.architectures import FACTORS, critic, dense, draw, generator
 from gmlib.objectives import gradient_penalty
 
 
@@ -101,10 +101,22 @@ def test_an_architecture_is_its_number():
             assert min(count.values()) > 0.7 * 400 / len(values)
 
 
+@pytest.mark.parametrize("norm", architectures.NORMS)
+def test_fully_connected_layers_have_what_was_asked_for(norm):
+    net = dense([5, 8, 8, 3], "tanh", norm)
+    assert net(torch.randn(4, 5)).shape == (4, 3)
+    assert len(layers_with_weights(net)) == 3
+    assert sum(isinstance(m, nn.Tanh) for m in net) == 2
+    assert dense([5, 8, 8, 3], "gated", norm)(torch.randn(4, 5)).shape == (4, 3)
+    numbers = 5 * 8 + 8 + 8 * 8 + 8 + 8 * 3 + 3
+    assert nets.count(net) == numbers + 2 * (norm != "none") * (8 + 8)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         (lambda: generator(5, activation="swish"), "choose from relu"),
+        (lambda: dense([2, 2], norm="group"), "choose from batch"),
         (lambda: critic(norm="group"), "choose from batch"),
         (lambda: critic(init="zero"), "choose from he"),
         (lambda: generator(5, size=14, depth=1), "at least 2 layers"),
