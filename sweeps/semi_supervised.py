@@ -13,7 +13,7 @@ from gmlib.objectives import standard_normal
 from gmlib.runtime import by_scale
 from gmlib.sweep import crossed
 
-rounds = by_scale(smoke=3, cpu=5000, gpu=180_000)  # 600 are an epoch, theirs 300
+rounds = by_scale(smoke=5, cpu=5000, gpu=180_000)  # 600 are an epoch, theirs 300
 width = by_scale(smoke=20, cpu=100, gpu=250)  # theirs 250
 grid = crossed(
     labels=by_scale(smoke=[100], cpu=[100], gpu=[20, 50, 100, 200]),
