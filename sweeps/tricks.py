@@ -25,9 +25,9 @@ JUDGED = by_scale(
     gpu={"grid": 2500, "mnist": 10_000, "stacked": 26_000},
 )
 grid = crossed(
-    task=["grid", "stacked", "mnist"],
-    seed=range(by_scale(smoke=1, cpu=3, gpu=10)),
+    task=["grid", "mnist", "stacked"],
     trick=TRICKS,
+    seed=range(by_scale(smoke=1, cpu=3, gpu=10)),
 )
 
 
