@@ -43,6 +43,7 @@ __all__ = [
     "GaussianMixture",
     "LinearGaussian",
     "Shapes",
+    "Stacked",
     "SwissRoll",
     "Unavailable",
     "binarize",
@@ -58,6 +59,7 @@ __all__ = [
     "results",
     "ring",
     "shapes",
+    "stacked",
     "swiss_roll",
     "to_tanh",
     "typed",
@@ -369,7 +371,7 @@ class Shapes:
     kinds = ("disc", "square", "triangle")
     colours = ("blue", "orange", "green")
     rgb = ((0.0, 0.447, 0.698), (0.902, 0.624, 0.0), (0.0, 0.62, 0.451))
-    radii, places = (0.28, 0.5), (-0.2, 0.2)
+    radii, places = (0.3, 0.5), (-0.2, 0.2)
 
     def __init__(self, size=32):
         self.size = _count("size", size, 4)
@@ -472,6 +474,43 @@ class LinearGaussian:
         x = _tensor("x", x, (None, len(self.b)))
         mean = (x - self.b) @ self._gain.T @ self._covariance
         return td.MultivariateNormal(mean, self._covariance, validate_args=False)
+
+
+class Stacked:
+    """Three digits drawn independently are the channels of one image.
+
+    Parameters
+    ----------
+    images : Empirical
+        One channel, labels in {0, ..., 9}.
+    """
+
+    def __init__(self, images):
+        if images.y is None or len(images.shape) != 3 or images.shape[0] != 1:
+            raise ValueError(f"only labelled images of one channel stack, not {images}")
+        if images.y.min() < 0 or images.y.max() > 9:
+            raise ValueError(f"{images.name}: the labels must be digits, 0 to 9")
+        self.images, self.name = images, f"stacked {images.name}"
+
+    def sample_pairs(self, shape):
+        """Draw n images and their modes 100 a + 10 b + c: (n, 3, h, w) and (n,)."""
+        n = _size(shape)
+        x, y = self.images.sample_pairs((3 * n,))
+        place = torch.tensor([100, 10, 1], device=y.device)
+        return x.view(n, 3, *x.shape[2:]), (y.view(n, 3) * place).sum(1)
+
+    def sample(self, shape):
+        """Draw n images: ``sample((n,))`` → (n, 3, h, w)."""
+        return self.sample_pairs(shape)[0]
+
+
+def stacked(images):
+    """Stacked MNIST, 1000 modes (Metz et al. 2017; Srivastava et al. 2017, 4.1).
+
+    `metrics.stacked_modes` counts them. To train against a tanh:
+    ``stacked(images().map(to_tanh))``.
+    """
+    return Stacked(images)
 
 
 # --------------------------------------------------------------------- images

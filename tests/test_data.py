@@ -18,6 +18,7 @@ LAWS = {
     "swiss_roll": data.swiss_roll,
     "four_points": data.four_points,
     "digits": data.digits,
+    "stacked": lambda: data.stacked(data.digits()),
     "linear": lambda: data.LinearGaussian(W, B, 0.5),
 }
 
@@ -271,13 +272,33 @@ def test_linear_gaussian_samples_have_its_covariance():
         lambda: data.images("train", "imagenet"),
         lambda: data.images("validation"),
         lambda: data.published("phrenology"),
+        lambda: data.stacked(data.four_points()),
+        lambda: data.stacked(data.Empirical(torch.zeros(3, 1, 4, 4))),
+        lambda: data.stacked(
+            data.Empirical(B[:, None, None, None], torch.arange(3, 6) * 2)
+        ),
     ],
 )
 def test_a_wrong_argument_is_named_at_once(call):
     with pytest.raises(
-        ValueError, match=r"must|needed|NaN|not '|choose from|no figures|split is"
+        ValueError, match=r"must|needed|NaN|not '|choose from|no figures|split is|only"
     ):
         call()
+
+
+def test_stacked_digits_are_three_independent_ones_and_a_thousand_modes():
+    plain = torch.arange(10, dtype=torch.uint8).view(10, 1, 1, 1) * 25
+    law = data.stacked(data.Empirical(plain, torch.arange(10)).map(data.to_tanh))
+    n = 100_000
+    x, mode = law.sample_pairs((n,))
+    assert x.shape == (n, 3, 1, 1)
+    channels = ((x[:, :, 0, 0] + 1) / 2 * 255 / 25).round().long()
+    assert torch.equal(mode, (channels * torch.tensor([100, 10, 1])).sum(1))
+    counts = torch.bincount(mode, minlength=1000)
+    assert len(counts) == 1000
+    # Pearson's χ² has mean 999 and variance 2 · 999 if all modes are equally likely.
+    chi2 = ((counts - n / 1000) ** 2 / (n / 1000)).sum()
+    assert abs(chi2 - 999) < 5 * math.sqrt(2 * 999)
 
 
 # --------------------------------------------------------------------- digits

@@ -20,7 +20,7 @@ import pytest
 import sweep as tool
 import torch
 
-from gmlib import data, runtime
+from gmlib import data, nets, runtime
 from gmlib.sweep import BACKENDS, FACTS, _run, crossed, sweep
 
 TIMES = {"seconds", "peak_mb", "date"}
@@ -441,9 +441,45 @@ def test_a_recorded_sweep_is_read_with_its_types(
         data.results("huge")
 
 
-def test_the_sweep_of_the_gan_runs(capsys):
-    assert tool.main(["gan_seeds", "--scale", "smoke", "--workers", "1"]) == 0
-    assert "gan_seeds: 4 cells done, 0 failed" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [("gan_seeds", 4), ("guidelines", 14), ("semi_supervised", 2), ("tricks", 24)],
+)
+def test_a_sweep_of_the_lectures_runs(name, cells, capsys):
+    assert tool.main([name, "--scale", "smoke", "--workers", "1"]) == 0
+    assert f"{name}: {cells} cells done, 0 failed" in capsys.readouterr().out
+
+
+def test_with_all_guidelines_the_networks_are_those_of_the_library():
+    module = tool.load("guidelines")
+    G, T = module.networks(module.DCGAN)
+    assert repr(G) == repr(nets.dcgan_generator(64, width=16))
+    assert repr(T) == repr(nets.dcgan_discriminator(width=16))
+    for removed, changed in module.REMOVED.items():
+        assert changed.keys() <= module.DCGAN.keys(), removed
+
+
+def test_historical_averaging_is_the_distance_to_the_mean_of_the_past():
+    """‖θ − 1/t Σ_i θ_i‖², Salimans et al. 2016, section 3.3."""
+    net = torch.nn.Linear(2, 1, bias=False)
+    past, thetas = tool.load("tricks").Past([net]), torch.randn(4, 1, 2)
+    assert past.distance() == 0, "there is no past yet"
+    for theta in thetas:
+        with torch.no_grad():
+            net.weight.copy_(theta)
+            past.update()
+    expected = (thetas[-1] - thetas.mean(0)).square().sum()
+    assert past.distance().item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_the_few_labels_are_balanced_and_follow_the_seed():
+    few = tool.load("semi_supervised").few
+    runtime.seed(1)
+    first = few(data.digits(), 100)
+    assert torch.equal(torch.bincount(first.y), torch.full((10,), 10))
+    runtime.seed(1)
+    assert torch.equal(first.x, few(data.digits(), 100).x)
+    assert not torch.equal(first.x, few(data.digits(), 100).x)
 
 
 def test_an_unknown_sweep_is_named(capsys):
