@@ -369,9 +369,9 @@ class Shapes:
     """
 
     kinds = ("disc", "square", "triangle")
-    colours = ("blue", "orange", "green")
-    rgb = ((0.0, 0.447, 0.698), (0.902, 0.624, 0.0), (0.0, 0.62, 0.451))
-    radii, places = (0.3, 0.5), (-0.2, 0.2)
+    colours = ("blue", "orange", "black")
+    rgb = ((0.0, 0.447, 0.698), (0.902, 0.624, 0.0), (0.0, 0.0, 0.0))
+    radii, places = (0.36, 0.54), (-0.15, 0.15)
 
     def __init__(self, size=32):
         self.size = _count("size", size, 4)
