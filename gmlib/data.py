@@ -42,6 +42,7 @@ __all__ = [
     "Figure",
     "GaussianMixture",
     "LinearGaussian",
+    "Shapes",
     "Stacked",
     "SwissRoll",
     "Unavailable",
@@ -57,6 +58,7 @@ __all__ = [
     "read_rows",
     "results",
     "ring",
+    "shapes",
     "stacked",
     "swiss_roll",
     "to_tanh",
@@ -348,6 +350,73 @@ def four_points():
     where = runtime.device()
     points = torch.eye(4, device=where)
     return Empirical(points, torch.arange(4, device=where), "four points")
+
+
+class Shapes:
+    """Pictures of one coloured shape on white, drawn from five known factors.
+
+    The factors of a picture are a row ``(kind, colour, r, x, y)``: which of
+    `kinds`, which of `colours`, then size and position in units of half the
+    picture's width. A disc of radius r, a square and an upright triangle have the
+    same area π r², so that the size says nothing about the kind. Kind and colour
+    are uniform on three values each, r on `radii`, x and y on `places`; all are
+    independent, and no shape is cut off.
+
+    Parameters
+    ----------
+    size : int
+        Pixels a side.
+    """
+
+    kinds = ("disc", "square", "triangle")
+    colours = ("blue", "orange", "black")
+    rgb = ((0.0, 0.447, 0.698), (0.902, 0.624, 0.0), (0.0, 0.0, 0.0))
+    radii, places = (0.36, 0.54), (-0.15, 0.15)
+
+    def __init__(self, size=32):
+        self.size = _count("size", size, 4)
+
+    def factors(self, shape):
+        """Draw the factors of n pictures: ``factors((n,))`` → (n, 5)."""
+        n, where = _size(shape), runtime.device()
+        low = torch.tensor([0, 0, self.radii[0], *[self.places[0]] * 2], device=where)
+        high = torch.tensor([3, 3, self.radii[1], *[self.places[1]] * 2], device=where)
+        f = low + (high - low) * torch.rand(n, 5, device=where)
+        return torch.cat([f[:, :2].floor().clamp(max=2), f[:, 2:]], 1)
+
+    def draw(self, factors):
+        """Return the pictures of factors (n, 5): (n, 3, size, size) in [0, 1].
+
+        A pixel is covered by how deep it lies under the edge, between none and
+        all within one pixel; this is smooth in r, x and y.
+        """
+        f = _tensor("factors", factors, (None, 5), finite=False)
+        line = (torch.arange(self.size, device=f.device) + 0.5) * (2 / self.size) - 1
+        r, x, y = (c[:, None, None] for c in f[:, 2:].unbind(1))
+        right, up = line[None, None, :] - x, -line[None, :, None] - y
+        square = torch.maximum(right.abs(), up.abs()) - r * math.sqrt(math.pi / 4)
+        slanted = math.sqrt(3) / 2 * right.abs() + up / 2
+        triangle = torch.maximum(slanted, -up) - r * math.sqrt(math.pi / 27**0.5)
+        kinds = [(right**2 + up**2).sqrt() - r, square, triangle]
+        outside = torch.stack([k.expand(len(f), self.size, self.size) for k in kinds])
+        rows = torch.arange(len(f), device=f.device)
+        cover = (0.5 - outside[f[:, 0].long(), rows] * self.size / 2).clamp(0, 1)
+        ink = torch.tensor(self.rgb, device=f.device).to(f)[f[:, 1].long()]
+        return 1 - cover[:, None] * (1 - ink[:, :, None, None])
+
+    def sample_pairs(self, shape):
+        """Draw n pictures and their factors: (n, 3, size, size) and (n, 5)."""
+        f = self.factors(shape)
+        return self.draw(f), f
+
+    def sample(self, shape):
+        """Draw n pictures: ``sample((n,))`` → (n, 3, size, size)."""
+        return self.sample_pairs(shape)[0]
+
+
+def shapes(size=32):
+    """Coloured discs, squares and triangles with known factors; see `Shapes`."""
+    return Shapes(size)
 
 
 class LinearGaussian:

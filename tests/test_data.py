@@ -16,6 +16,7 @@ LAWS = {
     "ring": data.ring,
     "grid": data.grid,
     "swiss_roll": data.swiss_roll,
+    "shapes": lambda: data.shapes(8),
     "four_points": data.four_points,
     "digits": data.digits,
     "stacked": lambda: data.stacked(data.digits()),
@@ -182,6 +183,47 @@ def test_a_mixture_samples_from_its_density(law):
     share = torch.bincount(nearest, minlength=len(law.centres)) / n
     k = len(law.centres)
     assert (share - 1 / k).abs().max() < 4.5 * math.sqrt((1 / k) * (1 - 1 / k) / n)
+
+
+def test_a_shape_is_where_its_factors_say_and_as_large():
+    """In units of half the width: area π r² for every kind, centred at (x, y)."""
+    law = data.shapes(128)
+    f = torch.tensor([[k, c, 0.4, 0.15, -0.1] for k in range(3) for c in range(3)])
+    ink = 1 - law.draw(f)
+    cover = ink.amax(1) / ink.amax((1, 2, 3))[:, None, None]
+    area = cover.sum((1, 2)) * (2 / 128) ** 2
+    assert torch.allclose(area, torch.full((9,), math.pi * 0.4**2), rtol=0.01)
+    line = (torch.arange(128) + 0.5) / 64 - 1
+    right = (cover.sum(1) * line).sum(1) / cover.sum((1, 2))
+    up = -(cover.sum(2) * line).sum(1) / cover.sum((1, 2))
+    assert torch.allclose(right, torch.full((9,), 0.15), atol=0.01)
+    assert torch.allclose(up, torch.full((9,), -0.1), atol=0.01)
+
+
+def test_shapes_have_the_law_of_their_card():
+    law = data.shapes(24)
+    runtime.seed(0)
+    x, f = law.sample_pairs((9000,))
+    assert x.shape == (9000, 3, 24, 24)
+    assert x.min() >= 0
+    assert x.max() <= 1
+    cells = torch.bincount((3 * f[:, 0] + f[:, 1]).long(), minlength=9)
+    assert (cells - 1000).abs().max() < 5 * math.sqrt(1000)
+    ranges = torch.tensor([law.radii, law.places, law.places])
+    assert (f[:, 2:].amin(0) >= ranges[:, 0]).all()
+    assert (f[:, 2:].amax(0) <= ranges[:, 1]).all()
+    assert torch.allclose(f[:, 2:].mean(0), ranges.mean(1), atol=0.01)
+    frame = torch.cat([x[:, :, 0], x[:, :, -1], x[..., 0], x[..., -1]], -1)
+    assert (frame > 0.5).float().mean() > 0.99, "a shape is cut off"
+
+
+def test_drawing_shapes_is_smooth_in_size_and_place():
+    law = data.shapes(64)
+    f = torch.tensor([[k, 0, 0.4, 0.05, 0.0] for k in range(3)], requires_grad=True)
+    ((1 - law.draw(f))[:, 0].sum() * (2 / 64) ** 2).backward()
+    # The area is π r², wherever the shape is.
+    assert torch.allclose(f.grad[:, 2], torch.full((3,), 2 * math.pi * 0.4), rtol=0.02)
+    assert f.grad[:, 3:].abs().max() < 0.01
 
 
 def test_without_noise_the_swiss_roll_is_a_spiral():
