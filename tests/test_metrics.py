@@ -169,6 +169,63 @@ def test_evidence_refuses_what_has_no_answer(world, change, message):
         metrics.log_evidence(**arguments | change)
 
 
+# ----------------------------------------------- annealed importance sampling
+
+
+def annealed(world, x, **how):
+    return metrics.annealed_log_evidence(x, world.likelihood, world.prior, **how)
+
+
+def test_annealing_finds_the_evidence(world):
+    x = world.sample((20,))
+    found = annealed(world, x, chains=200, temperatures=100)
+    assert (found - world.log_evidence(x)).abs().max() < 0.15
+
+
+def test_the_mean_weight_is_the_evidence_however_few_the_temperatures(world):
+    """Neal 2001: E w = p(x), and so E log w < log p(x), less so if one anneals."""
+    x = world.sample((1,))
+    exact = world.log_evidence(x).item()
+    last = math.inf
+    for temperatures in (1, 4, 16, 64):
+        log_w = annealed(
+            world, x.expand(4000, 3), chains=1, temperatures=temperatures, leapfrogs=2
+        ).double()
+        w = (log_w - exact).exp()
+        assert abs(w.mean() - 1) < 5 * w.std() / math.sqrt(len(w))
+        gap = exact - log_w.mean().item()
+        assert 0 < gap < 0.8 * last
+        last = gap
+    assert last < 0.15
+
+
+def test_one_temperature_samples_the_prior(world):
+    """Without annealing the weight is p(x|z), z ~ p(z)."""
+    x = world.sample((4,))
+    runtime.seed(5)
+    world.prior.sample((4 * 7,))  # those of the tuning run
+    z = world.prior.sample((4 * 7,))
+    log_p = world.likelihood(z).log_prob(x.repeat(7, 1)).view(7, 4)
+    runtime.seed(5)
+    found = annealed(world, x, chains=7, temperatures=1)
+    assert torch.allclose(found, log_p.logsumexp(0) - math.log(7), atol=1e-5)
+
+
+def test_annealing_refuses_bad_input(world):
+    x = world.sample((2,))
+    for how in ({"chains": 0}, {"temperatures": 0}, {"leapfrogs": 0}, {"step": 0.0}):
+        with pytest.raises(ValueError, match=next(iter(how))):
+            annealed(world, x, **how)
+    with pytest.raises(ValueError, match="non-empty"):
+        annealed(world, x[:0])
+    with pytest.raises(ValueError, match="infinite"):
+        annealed(world, x * math.inf)
+    with pytest.raises(ValueError, match="one event"):
+        metrics.annealed_log_evidence(
+            x, lambda z: td.Normal(z @ world.W.T, 1.0), world.prior
+        )
+
+
 # ------------------------------------------------------------- inception score
 
 

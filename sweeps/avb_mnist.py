@@ -1,0 +1,102 @@
+"""Digits: a VAE, AVB and AVB with adaptive contrast of the same size, seed by seed."""
+
+import torch
+from torch.distributions import MultivariateNormal
+
+from gmlib import data, metrics, nets, runtime
+from gmlib.game import Player, adam, fit
+from gmlib.objectives import bernoulli, jensen_shannon, normal, standard_normal
+from gmlib.runtime import by_scale
+from gmlib.sweep import crossed
+
+rounds = by_scale(smoke=5, cpu=4000, gpu=40_000)
+grid = crossed(
+    kind=["VAE", "AVB", "AVB with adaptive contrast"],
+    seed=range(by_scale(smoke=1, cpu=3, gpu=5)),
+)
+V = jensen_shannon
+
+
+def fitted(draws, wider=1.2):
+    """A normal with the moments of draws (m, n, d), a little wider: a proposal."""
+    mean, centred = draws.mean(0), draws - draws.mean(0)
+    cov = torch.einsum("mni,mnj->nij", centred, centred) / len(draws)
+    cov = wider**2 * cov + 1e-6 * torch.eye(draws.shape[2], device=draws.device)
+    return MultivariateNormal(mean, cov)
+
+
+def cell(kind, seed, d=8, d_eps=32, width=200, lr=1e-3, lr_T=1e-3):
+    """Train one model; its evidence by importance sampling and by annealing."""
+    p_data, p_z = data.images("train").map(data.binarize), standard_normal(d)
+    trunk = nets.mlp([784, width, width], "elu")
+    head = nets.mlp([width, 2 * d])
+    bend = nets.mlp([width + d + d_eps, 100, d], "elu")
+    decoder = nets.mlp([d, width, width, 784], "elu", shape=(1, 28, 28))
+    T = nets.mlp([784 + d, 256, 256, 1], "elu", shape=())
+    with torch.no_grad():
+        bend[-1].weight.mul_(0.1)
+
+    def q(x):
+        """A draw z, its place u in units of the Gaussian r(z|x), and r itself."""
+        h = torch.nn.functional.elu(trunk(x))
+        mean, log_std = head(h).chunk(2, dim=1)
+        u = eps = torch.randn(len(x), d, device=x.device)
+        if kind != "VAE":
+            more = torch.randn(len(x), d_eps, device=x.device)
+            u = eps + bend(torch.cat([h, eps, more], 1))
+        std = log_std.exp()
+        return mean + std * u, u, normal(mean, std)
+
+    def p(z):
+        return bernoulli(decoder(z))
+
+    def logit(x, z):
+        return T(torch.cat([x.flatten(1), z], 1))
+
+    def rate(x, z, u, r):
+        """log q(z|x) - log p(z), known or learned."""
+        if kind == "AVB":
+            return logit(x, z)
+        log_q = r.log_prob(z) + (logit(x, u) if kind != "VAE" else 0)
+        return log_q - p_z.log_prob(z)
+
+    def L_T(x):
+        z, u, _ = q(x)
+        seen = z if kind == "AVB" else u
+        return -V(logit(x, seen), logit(x, p_z.sample((len(x),))))
+
+    def L_pq(x):
+        z, u, r = q(x)
+        return (rate(x, z, u, r) - p(z).log_prob(x)).mean()
+
+    players = {"T": Player([T], L_T, adam(lr_T, (0.5, 0.999)))}
+    if kind == "VAE":
+        players = {}
+    networks = [trunk, head, decoder] + ([bend] if kind != "VAE" else [])
+    players["pq"] = Player(networks, L_pq, adam(lr, (0.5, 0.999)))
+    history = fit(players, p_data, rounds, batch_size=100)
+
+    n, few = by_scale(smoke=4, cpu=1000, gpu=1000), by_scale(smoke=2, cpu=50, gpu=200)
+    x = data.binarize(data.images("test").x[:n])
+    with runtime.evaluating(*networks, T), torch.no_grad():
+        terms = []
+        for _ in range(10):
+            z, u, r = q(x)
+            terms.append(torch.stack([p(z).log_prob(x), rate(x, z, u, r)]).mean(1))
+        reconstruction, learned_rate = torch.stack(terms).mean(0).tolist()
+
+        def proposal(x):
+            return fitted(torch.stack([q(x)[0] for _ in range(500)]))
+
+        importance = metrics.log_evidence(x, proposal, p, p_z, k=500)
+        annealed = metrics.annealed_log_evidence(x[:few], p, p_z, 8, 200, 5)
+    return {
+        "rounds": rounds,
+        "train_s": round(history.seconds, 1),
+        "reconstruction": reconstruction,
+        "rate": learned_rate,
+        "elbo": reconstruction - learned_rate,
+        "importance": importance.mean().item(),
+        "importance_few": importance[:few].mean().item(),
+        "annealed_few": annealed.mean().item(),
+    }
