@@ -101,6 +101,17 @@ def test_paths_of_the_machine_are_seen():
     assert notebooks.machine_paths(nb) == [f"{home}:3:"]
 
 
+def test_pictures_keep_letters_that_spell_a_path(monkeypatch):
+    """Once in many pictures the base64 text contains the name of the home folder."""
+    monkeypatch.setenv("HOME", "/" + "ada")
+    picture = "base64,UklG" + "/" + "adaAAA="
+    nb = new_notebook(cells=[new_code_cell("x")])
+    html = f"<img src='data:image/webp;{picture}'> in {'/' + 'ada'}/x"
+    nb.cells[0].outputs = [nbformat.v4.new_output("display_data", {"text/html": html})]
+    notebooks.hide_machine(nb, run_folder="/" + "nowhere")
+    assert nb.cells[0].outputs[0].data["text/html"] == html.replace("/ada/x", "~/x")
+
+
 # --------------------------------------------------------------------- the address
 
 

@@ -170,9 +170,14 @@ def hide_machine(nb, *, run_folder):
             return {k: clean(v) for k, v in value.items()}
         if not isinstance(value, str):
             return value
+        pictures = EMBEDDED.findall(value)  # where letters may spell a path by chance
+        words = [hidden(text) for text in EMBEDDED.split(value)]
+        return "".join(a + b for a, b in zip(words, [*pictures, ""], strict=True))
+
+    def hidden(text):
         for place in sorted(places, key=len, reverse=True):
-            value = value.replace(place, places[place])
-        return re.sub(r"/\S*/ipykernel_\d+/\d+\.py", "cell", value)
+            text = text.replace(place, places[place])
+        return re.sub(r"/\S*/ipykernel_\d+/\d+\.py", "cell", text)
 
     for cell in nb.cells:
         for output in cell.get("outputs", []):
