@@ -218,12 +218,12 @@ def test_shapes_have_the_law_of_their_card():
 
 
 def test_drawing_shapes_is_smooth_in_size_and_place():
-    law = data.shapes(64)
-    f = torch.tensor([[k, 0, 0.4, 0.05, 0.0] for k in range(3)], requires_grad=True)
-    ((1 - law.draw(f))[:, 0].sum() * (2 / 64) ** 2).backward()
+    law = data.shapes(128)
+    f = torch.tensor([[k, 0, 0.4, 0.053, 0.011] for k in range(3)], requires_grad=True)
+    ((1 - law.draw(f))[:, 0].sum() * (2 / 128) ** 2).backward()
     # The area is π r², wherever the shape is.
-    assert torch.allclose(f.grad[:, 2], torch.full((3,), 2 * math.pi * 0.4), rtol=0.02)
-    assert f.grad[:, 3:].abs().max() < 0.01
+    assert torch.allclose(f.grad[:, 2], torch.full((3,), 2 * math.pi * 0.4), rtol=0.03)
+    assert f.grad[:, 3:].abs().max() < 0.1
 
 
 def test_without_noise_the_swiss_roll_is_a_spiral():
