@@ -6,7 +6,7 @@ a small eigenvalue; the judge and the evidence run on the device.
 
 import json
 import math
-from functools import cache
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import torch
@@ -352,6 +352,11 @@ class Judge:
     def features(self, x):
         """The 64 activations before the last layer: (n, 1, 28, 28) → (n, 64)."""
         return self._map(self.network[0], x)
+
+    @cached_property
+    def test_features(self):
+        """The features of all test images of its data: what a sample is held to."""
+        return self.features(data.images("test", self.name).x)
 
     def probs(self, x):
         """p(y|x): (n, 1, 28, 28) → (n, 10)."""

@@ -16,11 +16,14 @@ TRICKS = [
 ]  # fmt: skip
 ROUNDS = by_scale(
     smoke={"grid": 4, "mnist": 2, "stacked": 2},
-    cpu={"grid": 5000, "mnist": 1200, "stacked": 2000},
-    gpu={"grid": 50_000, "mnist": 12_000, "stacked": 20_000},
+    cpu={"grid": 3000, "mnist": 800, "stacked": 1000},
+    gpu={"grid": 40_000, "mnist": 12_000, "stacked": 20_000},
 )
-JUDGED = by_scale(smoke=100, cpu=5000, gpu=10_000)  # images of mnist
-STACKED = by_scale(smoke=100, cpu=10_000, gpu=26_000)  # images of stacked MNIST
+JUDGED = by_scale(
+    smoke={"grid": 100, "mnist": 100, "stacked": 100},
+    cpu={"grid": 2500, "mnist": 5000, "stacked": 5000},
+    gpu={"grid": 2500, "mnist": 10_000, "stacked": 26_000},
+)
 grid = crossed(
     task=["grid", "mnist", "stacked"],
     trick=TRICKS,
@@ -28,23 +31,23 @@ grid = crossed(
 )
 
 
-def networks(task, m):
-    """Generator and discriminator of m packed samples; logits from (n, ...) to (n,)."""
+def networks(task, trick, m):
+    """Return dim z, a generator, and a discriminator of m samples side by side."""
     if task == "grid":
-        G = nets.mlp([2, 128, 128, 2], batch_norm=True)
+        G = nets.mlp([2, 128, 128, 2], batch_norm=trick == "virtual batch norm")
         return 2, G, nets.mlp([2 * m, 128, 128, 1], "leaky", shape=())
     if task == "mnist":
         G = nets.dcgan_generator(64, width=16)
         return 64, G, nets.dcgan_discriminator(m, width=16)
     # The discriminator has a quarter of the generator's channels, as in Metz et al.
-    G = nets.dcgan_generator(64, 3, width=32)
-    return 64, G, nets.dcgan_discriminator(3 * m, width=8)
+    G = nets.dcgan_generator(64, 3, width=16)
+    return 64, G, nets.dcgan_discriminator(3 * m, width=4)
 
 
 def train(task, trick, p_data, rounds):
-    """Play the game of a task with one trick; return T, G's player and p_z."""
+    """Play the game of a task with one trick; return G's player and p_z."""
     m = 2 if trick == "packing" else 1
-    z_dim, G, T = networks(task, m)
+    z_dim, G, T = networks(task, trick, m)
     p_z = standard_normal(z_dim)
     f, head = T[:-2], T[-2:]  # features, and the logit: a linear layer
     if trick == "minibatch discrimination":
@@ -56,11 +59,11 @@ def train(task, trick, p_data, rounds):
     alpha = 0.9 if trick == "one-sided label smoothing" else 1.0
     remember = trick == "historical averaging"
     past_T, past_G = Past([f, head]), Past([G])
-    first_std = 0.5 if trick == "instance noise" else 0.0
-    std = torch.tensor(first_std, device=runtime.device())
+    std = torch.tensor(0.5, device=runtime.device())
 
     def features(x):
-        x = x + std * torch.randn_like(x)
+        if trick == "instance noise":
+            x = x + std * torch.randn_like(x)
         return f(x.reshape(-1, m * x.shape[1], *x.shape[2:]))
 
     def logits(x):
@@ -80,13 +83,13 @@ def train(task, trick, p_data, rounds):
         )
 
     def after_T():
-        std.sub_(first_std / rounds)  # the noise falls to zero
+        std.sub_(0.5 / rounds)  # the noise falls to zero
         past_T.update()
 
-    how = adam(1e-3 if task == "grid" else 2e-3, (0.5, 0.999))
+    how = adam(2e-3 if task == "mnist" else 1e-3, (0.5, 0.999))
     players = {
         "T": Player([f, head], L_T, how, after=after_T),
-        "G": Player([G], L_G, how, after=past_G.update, average=0.998),
+        "G": Player([G], L_G, how, after=past_G.update, average=0.99),
     }
     fit(players, p_data, rounds, batch_size=128 if task == "grid" else 64)
     return players["G"], p_z
@@ -115,28 +118,29 @@ def draw(G, p_z, n):
 
 
 def cell(task, trick, seed):
-    """Train with one trick and judge the generator at the end of the training."""
-    rounds = ROUNDS[task]
-    if task == "grid":
-        law = data.grid()
-        player, p_z = train(task, trick, law, rounds)
-        x = draw(player.modules[0], p_z, 2500)
-        count = metrics.modes(x, law.centres, law.std)
-        good = count.high_quality
-        return {"rounds": rounds, "modes": count.covered, "high_quality": good}
+    """Train with one trick; judge the generator, and its average over time."""
     images = data.images()
-    judge, found = metrics.judge(images.name), {"rounds": rounds, "data": images.name}
-    p_data = images.map(data.to_tanh)
+    judge, pixels = metrics.judge(images.name), images.map(data.to_tanh)
+    # The 25 Gaussians are those of PacGAN at half their size.
+    square = data.grid(spacing=1.0, std=0.025)
+    law = {"grid": square, "mnist": pixels, "stacked": data.stacked(pixels)}[task]
+    player, p_z = train(task, trick, law, ROUNDS[task])
+    found = {"rounds": ROUNDS[task], "data": images.name}
+    generators = {"": player.modules[0], "_averaged": player.averaged[0]}
     if task == "stacked":
-        player, p_z = train(task, trick, data.stacked(p_data), rounds)
-        x = (draw(player.modules[0], p_z, STACKED) + 1) / 2
-        count = metrics.stacked_modes(x, judge)
-        return found | {"modes": count.covered, "reverse_kl": count.reverse_kl}
-    player, p_z = train(task, trick, p_data, rounds)
-    real = judge.features(data.images("test").x)
-    for name, G in (("", player.modules[0]), ("_averaged", player.averaged[0])):
-        features = judge.features((draw(G, p_z, JUDGED) + 1) / 2)
-        score = metrics.inception_score(judge.network[1](features).softmax(1))
-        found[f"inception_score{name}"] = score
-        found[f"fid{name}"] = metrics.frechet_distance(features, real)
+        del generators["_averaged"]  # to judge three digits an image takes long
+    for name, G in generators.items():
+        x = draw(G, p_z, JUDGED[task])
+        if task == "grid":
+            count = metrics.modes(x, law.centres, law.std)
+            here = {"modes": count.covered, "high_quality": count.high_quality}
+        elif task == "stacked":
+            count = metrics.stacked_modes((x + 1) / 2, judge)
+            here = {"modes": count.covered, "reverse_kl": count.reverse_kl}
+        else:
+            features = judge.features((x + 1) / 2)
+            score = metrics.inception_score(judge.network[1](features).softmax(1))
+            distance = metrics.frechet_distance(features, judge.test_features)
+            here = {"inception_score": score, "fid": distance}
+        found |= {quantity + name: value for quantity, value in here.items()}
     return found

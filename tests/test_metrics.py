@@ -595,6 +595,12 @@ def test_a_judge_does_not_care_how_images_are_batched():
     )
 
 
+def test_a_judge_remembers_the_features_of_its_test_images():
+    judge = metrics.judge("digits")
+    assert judge.test_features is judge.test_features
+    assert torch.equal(judge.test_features, judge.features(data.digits("test").x))
+
+
 def test_the_scores_of_the_judge_on_real_digits():
     """Real images: nearly all ten classes, and near other real images."""
     judge = metrics.judge("digits")

@@ -443,7 +443,7 @@ def test_a_recorded_sweep_is_read_with_its_types(
 
 @pytest.mark.parametrize(
     ("name", "cells"),
-    [("gan_seeds", 4), ("guidelines", 14), ("semi_supervised", 2), ("tricks", 24)],
+    [("gan_seeds", 4), ("guidelines", 12), ("semi_supervised", 2), ("tricks", 24)],
 )
 def test_a_sweep_of_the_lectures_runs(name, cells, capsys):
     assert tool.main([name, "--scale", "smoke", "--workers", "1"]) == 0
