@@ -9,7 +9,7 @@ from gmlib.objectives import bernoulli, jensen_shannon, normal, standard_normal
 from gmlib.runtime import by_scale
 from gmlib.sweep import crossed
 
-rounds = by_scale(smoke=5, cpu=4000, gpu=40_000)
+rounds = by_scale(smoke=5, cpu=2000, gpu=40_000)
 grid = crossed(
     kind=["VAE", "AVB", "AVB with adaptive contrast"],
     seed=range(by_scale(smoke=1, cpu=3, gpu=5)),
@@ -25,27 +25,27 @@ def fitted(draws, wider=1.2):
     return MultivariateNormal(mean, cov)
 
 
-def cell(kind, seed, d=8, d_eps=32, width=200, lr=1e-3, lr_T=1e-3):
+def cell(kind, seed, d=8, d_eps=32, j=16, width=200, lr=1e-3, lr_T=1e-3):
     """Train one model; its evidence by importance sampling and by annealing."""
     p_data, p_z = data.images("train").map(data.binarize), standard_normal(d)
-    trunk = nets.mlp([784, width, width], "elu")
-    head = nets.mlp([width, 2 * d])
-    bend = nets.mlp([width + d + d_eps, 100, d], "elu")
+    trunk = [784, width, width]
+    encoder = nets.mlp([*trunk, 2 * d if kind == "VAE" else d + d * j], "elu")
+    source = nets.mlp([d_eps, 64, 64, j], "elu")
     decoder = nets.mlp([d, width, width, 784], "elu", shape=(1, 28, 28))
     T = nets.mlp([784 + d, 256, 256, 1], "elu", shape=())
-    with torch.no_grad():
-        bend[-1].weight.mul_(0.1)
 
     def q(x):
-        """A draw z, its place u in units of the Gaussian r(z|x), and r itself."""
-        h = torch.nn.functional.elu(trunk(x))
-        mean, log_std = head(h).chunk(2, dim=1)
-        u = eps = torch.randn(len(x), d, device=x.device)
-        if kind != "VAE":
-            more = torch.randn(len(x), d_eps, device=x.device)
-            u = eps + bend(torch.cat([h, eps, more], 1))
-        std = log_std.exp()
-        return mean + std * u, u, normal(mean, std)
+        """A draw z, its place u in units of r(z|x), and r, the Gaussian near q."""
+        if kind == "VAE":
+            mean, log_std = encoder(x).chunk(2, dim=1)
+            r = normal(mean, log_std.exp())
+            return r.rsample(), None, r
+        mean, A = encoder(x).split([d, d * j], dim=1)
+        A = A.view(-1, d, j)
+        v = source(torch.randn(2 * len(x), d_eps, device=x.device))
+        std = torch.einsum("nij,jk,nik->ni", A, v.T.cov(), A).sqrt()
+        z = mean + torch.einsum("nij,nj->ni", A, (v - v.mean(0))[: len(x)])
+        return z, (z - mean) / std, normal(mean, std)
 
     def p(z):
         return bernoulli(decoder(z))
@@ -72,12 +72,13 @@ def cell(kind, seed, d=8, d_eps=32, width=200, lr=1e-3, lr_T=1e-3):
     players = {"T": Player([T], L_T, adam(lr_T, (0.5, 0.999)))}
     if kind == "VAE":
         players = {}
-    networks = [trunk, head, decoder] + ([bend] if kind != "VAE" else [])
+    networks = [encoder, decoder] + ([source] if kind != "VAE" else [])
     players["pq"] = Player(networks, L_pq, adam(lr, (0.5, 0.999)))
     history = fit(players, p_data, rounds, batch_size=100)
 
-    n, few = by_scale(smoke=4, cpu=1000, gpu=1000), by_scale(smoke=2, cpu=50, gpu=200)
-    x = data.binarize(data.images("test").x[:n])
+    n, few = by_scale(smoke=4, cpu=500, gpu=1000), by_scale(smoke=2, cpu=50, gpu=200)
+    with runtime.forked_rng(0):  # the same pixels for all
+        x = data.binarize(data.images("test").x[:n])
     with runtime.evaluating(*networks, T), torch.no_grad():
         terms = []
         for _ in range(10):
@@ -86,9 +87,9 @@ def cell(kind, seed, d=8, d_eps=32, width=200, lr=1e-3, lr_T=1e-3):
         reconstruction, learned_rate = torch.stack(terms).mean(0).tolist()
 
         def proposal(x):
-            return fitted(torch.stack([q(x)[0] for _ in range(500)]))
+            return fitted(torch.stack([q(x)[0] for _ in range(300)]))
 
-        importance = metrics.log_evidence(x, proposal, p, p_z, k=500)
+        importance = metrics.log_evidence(x, proposal, p, p_z, k=300)
         annealed = metrics.annealed_log_evidence(x[:few], p, p_z, 8, 200, 5)
     return {
         "rounds": rounds,
