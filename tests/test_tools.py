@@ -265,18 +265,18 @@ def test_a_ring_of_two_moves_every_byte_once():
 
 
 def test_a_new_chapter_joins_the_book(copy):
-    path = new_chapter.new_chapter("wgan", "The Wasserstein GAN", copy)
+    path = new_chapter.new_chapter("flows", "Normalising flows", copy)
     nb = read(path)
-    assert nb.cells[0].source.startswith("# The Wasserstein GAN")
+    assert nb.cells[0].source.startswith("# Normalising flows")
     assert not [cell for cell in nb.cells if "template-" in cell.source]
-    assert ":label: wgan-theorem" in "".join(cell.source for cell in nb.cells)
+    assert ":label: flows-theorem" in "".join(cell.source for cell in nb.cells)
     assert len({cell.id for cell in nb.cells}) == len(nb.cells)
-    assert [p.stem for p in notebooks.chapters(copy)][-1] == "wgan"
+    assert [p.stem for p in notebooks.chapters(copy)][-1] == "flows"
     toc = (copy / "_toc.yml").read_text("utf8")
     assert toc.startswith("#"), "comments stay"
-    assert toc.index("chapters/wgan") < toc.index("caption: Reference")
+    assert toc.index("chapters/flows") < toc.index("caption: Reference")
     with pytest.raises(ValueError, match="exists"):
-        new_chapter.new_chapter("wgan", "Again", copy)
+        new_chapter.new_chapter("flows", "Again", copy)
 
 
 @pytest.mark.parametrize("name", ["", "1-gan", "WGAN", "a b", "../x", "api"])
