@@ -14,7 +14,7 @@ help: ## say what can be made
 	@echo
 	@echo "  make execute CHAPTER=gan SCALE=cpu      (CHAPTER: all; SCALE: auto)"
 	@echo "  make sweep NAME=gan_seeds WORKERS=2 BACKEND=loky (or ray, dask; SCALE: auto)"
-	@echo "  make new-chapter NAME=wgan TITLE='The Wasserstein GAN'"
+	@echo "  make new-chapter NAME=flows TITLE='Normalising flows'"
 	@echo "  make address URL=https://github.com/OWNER/REPOSITORY"
 	@echo "  GMLIB_DATA=FOLDER: where MNIST lies or is kept (see data/)"
 
