@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 CODE   := gmlib tools tests book sweeps
 
-.PHONY: help book serve test lint format execute sweep new-chapter address bench lock clean
+.PHONY: help book serve test lint format execute claims student instructor colab sweep new-chapter address bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -39,6 +39,18 @@ format: $(READY) ## put the code into that style
 
 execute: $(READY) ## run the lectures anew and store their outputs
 	@$(BIN)/python tools/execute.py $(CHAPTER) --scale $(or $(SCALE),auto)
+
+claims: $(READY) ## print every claim of the book with its verdict
+	@$(BIN)/python tools/claims.py $(CHAPTER)
+
+student: $(READY) ## notebooks without solutions and outputs, in _build/student
+	@$(BIN)/python tools/editions.py student $(CHAPTER)
+
+instructor: $(READY) ## notebooks with both, in _build/instructor
+	@$(BIN)/python tools/editions.py instructor $(CHAPTER)
+
+colab: $(READY) ## run the lectures with Colab's versions (VERSIONS=newest)
+	@$(BIN)/python tools/colab.py $(CHAPTER) --versions $(or $(VERSIONS),colab)
 
 sweep: $(READY) ## run a recorded sweep, or go on with it
 	@$(BIN)/python tools/sweep.py "$(NAME)" --scale $(or $(SCALE),auto) \

@@ -6,23 +6,34 @@
   with them the console error of a constant declared twice);
 - the machine-readable outputs of `gmlib.lecture` stay out of the page silently;
 - `{recorded} NAME` shows columns of data/speed/NAME.csv, with machine and date;
+- `{claims}` lists the claims of all chapters, `{status}` how each was executed;
+- each chapter says in one line what its outputs were made with;
 - a Colab button only where the repository has an address;
 - the 404 page finds its files under the site's own path.
 """
 
 import csv
+import html
 import importlib.metadata
 import io
 import re
 import shutil
+import sys
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlparse
 
 import pybtex.plugin
+from docutils import nodes
 from docutils.parsers.rst.directives.tables import CSVTable
 from docutils.statemachine import StringList
 from myst_nb.core.render import NbElementRenderer
+from sphinx.util.docutils import SphinxDirective
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "tools"))
+from claims import facts, false  # noqa: E402
+from notebooks import CLAIM, chapters, drift, read, records  # noqa: E402
 
 MATHJAX = "sphinx-mathjax-offline"
 MATHJAX_PARTS = ("tex-chtml.js", "input/tex/extensions", "output/chtml/fonts/woff-v2")
@@ -67,6 +78,10 @@ def page(app, name, template, context, doctree):
         context["body"] = body
 
     is_chapter = context.get("page_source_suffix") == ".ipynb"
+    if is_chapter and "body" in context:
+        href = context["pathto"]("chapters/status")
+        line = f'<p class="gm-stamp">{made_with(ROOT / f"{name}.ipynb", href)}</p>'
+        context["body"] = context["body"].replace("</h1>", f"</h1>{line}", 1)
     if is_chapter and not app.config.html_theme_options.get("launch_buttons"):
         link = {
             "type": "link",
@@ -170,6 +185,111 @@ class Recorded(CSVTable):
         return row[name]
 
 
+def made_with(path, href):
+    """Say in one line, as HTML, what a chapter's outputs were made with."""
+    stamp = read(path).metadata["gmlib"]
+    minutes = f"{stamp['seconds'] / 60:.0f} min"
+    line = (
+        f"Outputs of {stamp['date']}: scale <code>{stamp['scale']}</code>, seed"
+        f" {stamp['seed']}, {minutes} on {html.escape(stamp['device'])}."
+    )
+    state = "Code beneath it has changed since" if drift(path) else "Up to date"
+    return f'{line} <a href="{href}">{state}</a>.'
+
+
+class OfChapters(SphinxDirective):
+    """A directive that is made from the stored chapters, one section for each."""
+
+    def run(self):
+        self.env.note_dependency(str(ROOT / "_toc.yml"))
+        found = []
+        for path in chapters():
+            self.env.note_dependency(str(path))
+            nb = read(path)
+            title = nb.cells[0].source.splitlines()[0].lstrip("# ")
+            page = self.env.app.builder.get_relative_uri(
+                self.env.docname, f"chapters/{path.stem}"
+            )
+            found.append((path, nb, title, page))
+        return self.show(found)
+
+    def section(self, title, body):
+        section = nodes.section(ids=[nodes.make_id(f"of {title}")])
+        section += nodes.title(title, title)
+        section += nodes.raw("", body, format="html")
+        return section
+
+
+class Claims(OfChapters):
+    """Every claim of every chapter: statement, numbers, verdict, and where it is."""
+
+    def show(self, found):
+        every = [claim for _, nb, *_ in found for claim in records(nb, CLAIM)]
+        math = sum(claim["kind"] == "math" for claim in every)
+        text = (
+            f"{len(every)} claims, {math} of mathematics and {len(every) - math} of"
+            f" experience; {len(every) - len(false(every))} hold."
+        )
+        lists = [
+            self.section(title, self.ledger(records(nb, CLAIM), page))
+            for _, nb, title, page in found
+        ]
+        return [nodes.paragraph(text, text), *lists]
+
+    @staticmethod
+    def ledger(claims, page):
+        items = []
+        for claim in claims:
+            sign = "✓" if claim["verdict"] == "holds" else "✗"
+            kind = {"math": "mathematics", "empirical": "experience"}[claim["kind"]]
+            words = html.escape(claim["statement"])
+            numbers = html.escape(facts(claim))
+            link = f"{page}#claim-{claim['id']}"
+            items.append(
+                f'<li class="gm-{claim["verdict"]}"><a href="{link}">'
+                f"{sign} {words}</a><br><small>{numbers}. {kind.capitalize()},"
+                f" scale {claim['scale']}.</small></li>"
+            )
+        return f'<ul class="gm-ledger">{"".join(items)}</ul>'
+
+
+class Status(OfChapters):
+    """How, when and from what the outputs of each chapter were made."""
+
+    def show(self, found):
+        return [self.section(title, self.card(*rest)) for *rest, title, _ in found]
+
+    @staticmethod
+    def card(path, nb):
+        stamp = nb.metadata["gmlib"]
+        budget = nb.metadata.get("budget", {}).get(stamp["scale"], {})
+        claims = records(nb, CLAIM)
+        changed = drift(path)
+        mib = stamp.get("device_memory_mib", stamp["memory_mib"])
+        rows = {
+            "State": f"drifted: {', '.join(changed)}" if changed else "up to date",
+            "Executed": f"{stamp['date']}, scale {stamp['scale']}, seed"
+            f" {stamp['seed']}, device {stamp['device']}",
+            "Time": f"{stamp['seconds']:.0f} s (budget {budget.get('seconds')} s)",
+            "Memory": f"{mib} MiB (budget {budget.get('mib')} MiB)",
+            "Claims": f"{len(claims) - len(false(claims))} of {len(claims)} hold",
+            "Packages": ", ".join(f"{k} {v}" for k, v in stamp["versions"].items()),
+            "Code": stamp["code"][:12],
+            "Lock": stamp["lock"][:12],
+            "Library": ", ".join(f"{k} {v[:8]}" for k, v in stamp["library"].items()),
+            "Data": ", ".join(f"{k} {v[:8]}" for k, v in stamp["data"].items())
+            or "none from files",
+        }
+        body = "".join(
+            f'<tr><th scope="row">{key}</th><td>{html.escape(value)}</td></tr>'
+            for key, value in rows.items()
+        )
+        return (
+            '<div class="gm-table" style="overflow-x:auto"><table class="gm-status">'
+            f"<caption>{path.stem}</caption><tbody>{body}</tbody></table></div>"
+        )
+
+
 def copy_mathjax(app, error):
     """Serve MathJax from the site."""
     if error or app.builder.format != "html":
@@ -188,6 +308,8 @@ def copy_mathjax(app, error):
 def setup(app):
     hide_own_mime_types()
     app.add_directive("recorded", Recorded)
+    app.add_directive("claims", Claims)
+    app.add_directive("status", Status)
     app.connect("config-inited", configure, priority=100)
     app.connect("autodoc-process-docstring", plain_docstring, priority=100)
     app.connect("autodoc-skip-member", only_own)

@@ -54,6 +54,7 @@ __all__ = [
     "grid",
     "images",
     "mnist",
+    "note",
     "published",
     "read_rows",
     "results",
@@ -63,6 +64,7 @@ __all__ = [
     "swiss_roll",
     "to_tanh",
     "typed",
+    "used",
 ]
 
 # file: (bytes, SHA-256). The same names for both data sets: train and test,
@@ -536,6 +538,7 @@ def _digits():
     test = torch.zeros_like(y, dtype=torch.bool)
     for label in range(10):
         test[(y == label).nonzero()[4::5]] = True
+    _used["digits"] = hashlib.sha256(x.numpy().tobytes()).hexdigest()
     return {"train": (x[~test], y[~test]), "test": (x[test], y[test])}
 
 
@@ -643,6 +646,7 @@ def _load(kind):
                 f"{kind}/raw/{file} and the other three archives, or connect to "
                 "the network; then restart the kernel."
             )
+        _used[f"{kind}/{file}"] = ARCHIVES[kind][file][1]
         head = 16 if "images" in file else 8
         raw = np.frombuffer(gzip.decompress(archive), np.uint8, offset=head).copy()
         arrays.append(raw.reshape(-1, 1, 28, 28) if head == 16 else raw)
@@ -758,6 +762,25 @@ def folder():
     return inside if inside.is_dir() else here.parent / "data"
 
 
+_used = {}  # name: SHA-256
+
+
+def used():
+    """Return ``{name: SHA-256}`` of the data that this process has read from files.
+
+    MNIST's archives by their names, the `digits` by their pixels, what comes with
+    gmlib by its path in `folder`. `tools/execute.py` stamps a chapter with it.
+    """
+    return dict(_used)
+
+
+def note(path):
+    """Remember that a file in `folder` was read, for `used`."""
+    path = Path(path)
+    name = path.relative_to(folder()).as_posix()
+    _used[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 class Figure(NamedTuple):
     """A published figure; `status` is verified, recomputed or unverified."""
 
@@ -786,6 +809,7 @@ def published(topic):
         raise ValueError(f"no figures on {topic!r}: choose from {', '.join(topics)}")
     with open(place / f"{topic}.csv", newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
+    note(place / f"{topic}.csv")
     return [
         Figure(
             **row
@@ -817,6 +841,7 @@ def results(name):
         there = ", ".join(names) or "none has been recorded"
         raise ValueError(f"no results of a sweep {name!r}: {there}")
     rows = read_rows(place / f"{name}.csv")
+    note(place / f"{name}.csv")
     newest = max(reversed(rows), key=lambda row: row["date"], default={})
     return [
         {column: typed(text) for column, text in row.items()}

@@ -198,6 +198,41 @@ def _unwritten(candidate):
     )
 
 
+def _wrong(candidate, tests):
+    """Return the words of the tests that a candidate does not pass."""
+    wrong, unwritten = [], _unwritten(candidate)
+    for words, predicate in tests:
+        try:
+            if unwritten or not predicate(candidate):
+                wrong.append(words)
+        except Exception as error:
+            wrong.append(f"{words} ({type(error).__name__}: {error})")
+    return wrong
+
+
+def _each(change, answer):
+    """Change every number of an answer."""
+    if isinstance(answer, tuple | list):
+        return type(answer)(_each(change, a) for a in answer)
+    return not answer if isinstance(answer, bool) else change(answer)
+
+
+def _false_answers(candidate):
+    """Return what no check may accept: in words, and answers not all of which may pass.
+
+    A loss may be right up to a constant and an eigenvector up to its sign, so an answer
+    plus one or an answer's negative may pass, but not both.
+    """
+    changes = (lambda a: a + 1, lambda a: -a)
+    if not callable(candidate):
+        return [("its answer, changed", [_each(c, candidate) for c in changes])]
+    changed = [lambda *x, c=c, **k: _each(c, candidate(*x, **k)) for c in changes]
+    return [
+        ("an answer of None", [lambda *x, **k: None]),
+        ("its answer, changed", changed),
+    ]
+
+
 def check(identifier, candidate, tests, solution=False):
     """Check an answer to an exercise and say what is wrong with it.
 
@@ -211,22 +246,18 @@ def check(identifier, candidate, tests, solution=False):
     tests : list of (str, callable)
         What must be true, in words, and a predicate candidate → bool.
     solution : bool
-        The candidate is the book's own solution: it must pass.
+        The candidate is the book's own solution: it must pass, and what it is not
+        must fail: an answer of None, and its own answer plus one.
 
     Raises
     ------
     ClaimFailed
-        If `solution` and a test fails. A student's answer never raises.
+        If `solution` and a test fails, or no test fails for a wrong answer. A
+        student's answer never raises.
     """
     if not tests:
         raise ValueError("a check without tests cannot fail")
-    wrong, unwritten = [], _unwritten(candidate)
-    for words, predicate in tests:
-        try:
-            if unwritten or not predicate(candidate):
-                wrong.append(words)
-        except Exception as error:
-            wrong.append(f"{words} ({type(error).__name__}: {error})")
+    wrong = _wrong(candidate, tests)
     passed = not wrong
     record = {
         "id": _name(identifier),
@@ -249,6 +280,9 @@ def check(identifier, candidate, tests, solution=False):
     display({CHECK: record, "text/html": body, "text/plain": text}, raw=True)
     if solution and not passed:
         raise ClaimFailed(f"the solution of {identifier} fails: {text}")
+    for words, answers in _false_answers(candidate) if solution else ():
+        if not any(_wrong(answer, tests) for answer in answers):
+            raise ClaimFailed(f"the check of {identifier} accepts {words}")
 
 
 # --------------------------------------------------------- pictures and words

@@ -478,6 +478,7 @@ def _judge(name):
     with safe_open(place / f"{name}.safetensors", "pt") as stored:
         info = json.loads(stored.metadata()["info"])
         weights = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
+    data.note(place / f"{name}.safetensors")
     network = judge_network()
     network.load_state_dict(weights, assign=True)
     return Judge(network, name, info)

@@ -86,14 +86,9 @@ def test_the_set_up_starts_from_the_locked_uv():
 
 
 def test_the_library_fits_colab():
-    """Versions on Colab in August 2026; the ranges have to admit them."""
-    colab = {
-        "torch": "2.11", "torchvision": "0.26", "numpy": "2.1.3",
-        "matplotlib": "3.10.0", "ipython": "7.34", "ipywidgets": "7.7.1",
-        "tqdm": "4.67.3", "scipy": "1.16.3", "scikit-learn": "1.6.1",
-        "safetensors": "0.8.0", "pillow": "11.3",
-        "joblib": "1.5.3", "cloudpickle": "3.1.1", "threadpoolctl": "3.6",
-    }  # fmt: skip
+    """The ranges admit what Colab had installed (tools/colab.txt)."""
+    lines = (ROOT / "tools" / "colab.txt").read_text("utf8").splitlines()
+    colab = dict(line.split("==") for line in lines if "==" in line)
     for line in PROJECT["dependencies"]:
         wanted = Requirement(line)
         assert colab[name_of(wanted.name)] in wanted.specifier

@@ -15,8 +15,9 @@ import time
 from pathlib import Path
 
 import yaml
+from claims import facts, false
 from execute import execute
-from notebooks import ROOT, chapters, library_hash, read, stale
+from notebooks import CLAIM, ROOT, chapters, drift, read, records, stale
 
 BUILD = ROOT / "_build"
 HTML = BUILD / "html"
@@ -46,6 +47,8 @@ def inputs():
         *(ROOT / name for name in ("_config.yml", "_toc.yml", "references.bib")),
         ROOT / "requirements.lock",
         *(ROOT / "gmlib").glob("*.py"),
+        *(ROOT / "tools").glob("*.py"),
+        *(ROOT / "data").rglob("*.csv"),
         *(p for p in (ROOT / "book").rglob("*") if p.is_file() and p.suffix != ".pyc"),
     ]
     return {
@@ -79,12 +82,25 @@ def execute_stale(as_stored):
             print(f"{path.stem}: {reason}")
             if as_stored or not execute(path, store=True):
                 failed.append(path.stem)
-        elif read(path).metadata["gmlib"].get("library") != library_hash():
+        elif changed := drift(path):
             print(
-                f"{path.stem}: note: gmlib has changed since its outputs were made"
-                f" (make execute CHAPTER={path.stem})"
+                f"{path.stem}: drifted: {', '.join(changed)} changed since its outputs"
+                f" were made (make execute CHAPTER={path.stem})"
             )
     return failed
+
+
+def false_claims():
+    """Print the claims that do not hold as they are stored; return their number."""
+    number = 0
+    for path in chapters():
+        for claim in false(records(read(path), CLAIM)):
+            number += 1
+            print(
+                f"{path.stem}: claim {claim['id']} ({claim['kind']}, scale"
+                f" {claim['scale']}): {claim['verdict']}: {facts(claim)}"
+            )
+    return number
 
 
 def build(everything):
@@ -117,6 +133,8 @@ def main():
     failed = execute_stale(asked.as_stored)
     if failed:
         sys.exit(f"book: not built; to be executed: {', '.join(failed)}")
+    if number := false_claims():
+        sys.exit(f"book: not built; claims that do not hold: {number}")
     before, now = built_from(), inputs()
     place = Path(HTML.name).joinpath("index.html")
     if before == now:

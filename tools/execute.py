@@ -11,29 +11,32 @@ The data folder is taken from GMLIB_DATA, as in any other use of gmlib.
 
 import argparse
 import datetime
+import fcntl
 import json
 import os
 import sys
 import tempfile
-import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
-import psutil
 from address import address, install_cell
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from notebooks import (
     CLAIM,
     INSTALL,
+    LOCK,
     ROOT,
     chapters,
     code_hash,
+    file_hash,
     hide_machine,
-    library_hash,
+    library,
     machine_paths,
     outputs_hash,
+    over_budget,
     parameters,
     read,
     records,
@@ -44,20 +47,18 @@ from notebooks import (
 
 PROBE = """
 def _gmlib_probe():
-    import json, platform, sys
+    import json, platform, resource, sys
     import matplotlib, numpy, torch
     from gmlib import data, runtime
-    kinds = tuple(k for k in vars(data).values() if isinstance(k, type))
-    seen = {}
-    for value in list(globals().values()):
-        if isinstance(value, kinds) and getattr(value, "name", None):
-            seen[str(value.name)] = len(value) if hasattr(value, "__len__") else None
-    device = runtime.device()
-    name = torch.cuda.get_device_name() if device.type == "cuda" else device.type
-    print(json.dumps({
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
+    device, facts = runtime.device(), {}
+    if device.type == "cuda":
+        facts["device_memory_mib"] = torch.cuda.max_memory_reserved() // 2**20
+    print(json.dumps(facts | {
         "scale": runtime.scale(),
-        "device": name,
-        "data": seen,
+        "device": torch.cuda.get_device_name() if facts else device.type,
+        "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit,
+        "data": data.used(),
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -85,30 +86,8 @@ def environment(folder, scale):
     return {**os.environ, **changes}
 
 
-class Peak:
-    """The largest resident memory of a process, looked at five times a second."""
-
-    def __init__(self, client):
-        self.client, self.bytes, self.over = client, 0, threading.Event()
-        self.thread = threading.Thread(target=self.watch, daemon=True)
-        self.thread.start()
-
-    def watch(self):
-        while not self.over.wait(0.2):
-            try:
-                pid = self.client.km.provisioner.pid
-                self.bytes = max(self.bytes, psutil.Process(pid).memory_info().rss)
-            except (AttributeError, TypeError, psutil.Error):
-                continue
-
-    def stop(self):
-        self.over.set()
-        self.thread.join()
-        return round(self.bytes / 2**20)
-
-
 def run(nb, scale="auto", timeout=None):
-    """Execute `nb` in place, in an empty folder; return (facts, peak in MiB)."""
+    """Execute `nb` in place, in an empty folder; return what the probe found."""
     for cell in nb.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -124,7 +103,6 @@ def run(nb, scale="auto", timeout=None):
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
             resources={"metadata": {"path": folder}},
         )
-        peak = Peak(client)
         try:
             client.execute(env=environment(Path(folder), scale))
         except AssertionError as error:
@@ -134,11 +112,10 @@ def run(nb, scale="auto", timeout=None):
                 raise KeyboardInterrupt from error
             raise
         finally:
-            memory = peak.stop()
             nb.cells.remove(probe)
             hide_machine(nb, run_folder=folder)
     printed = "".join(output.get("text", "") for output in probe.outputs)
-    return json.loads(printed.strip().splitlines()[-1]), memory
+    return json.loads(printed.strip().splitlines()[-1])
 
 
 def tidy(nb):
@@ -151,7 +128,7 @@ def tidy(nb):
                 "name": "python3",
             },
             "language_info": {"name": "python", "pygments_lexer": "ipython3"},
-            **{k: v for k, v in nb.metadata.items() if k in ("gmlib", "mystnb")},
+            **{k: v for k, v in nb.metadata.items() if k in ("gmlib", "budget")},
         }
     )
     for cell in nb.cells:
@@ -159,11 +136,36 @@ def tidy(nb):
             cell.metadata.pop(key, None)
 
 
+@contextmanager
+def alone(name):
+    """Let one process at a time execute a chapter; say who else does."""
+    place = ROOT / "_build" / "executing"
+    place.mkdir(parents=True, exist_ok=True)
+    with open(place / name, "a+", encoding="utf8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            sys.exit(
+                f"{name}: process {file.read().strip() or '?'} is executing it already:"
+                " wait for it, or end it, then run this again"
+            )
+        file.truncate(0)
+        print(os.getpid(), file=file, flush=True)
+        yield
+
+
 def execute(path, scale="auto", store=None):
     """Execute one chapter; return whether it succeeded."""
+    with alone(path.stem):
+        return _execute(path, scale, store)
+
+
+def _execute(path, scale, store):
     partial = path.with_suffix(".partial.ipynb")
     nb = read(path)
-    before, library, start = code_hash(nb), library_hash(), time.monotonic()
+    before, modules, lock = code_hash(nb), library(nb), file_hash(LOCK)
+    start = time.monotonic()
     print(f"{path.stem}: executing (scale {scale}) ...", flush=True)
 
     def keep(reason):
@@ -173,7 +175,7 @@ def execute(path, scale="auto", store=None):
         return False
 
     try:
-        facts, memory = run(nb, scale)
+        facts = run(nb, scale)
     except CellExecutionError as error:
         return keep(f"stopped at an error\n{error}")
     except DeadKernelError:
@@ -189,9 +191,12 @@ def execute(path, scale="auto", store=None):
     if found := machine_paths(nb):
         return keep(f"its outputs name paths of this machine: {', '.join(found)}")
     print(
-        f"{path.stem}: {seconds:.0f} s, {memory} MiB, scale {facts['scale']},"
-        f" {facts['device']}, {len(records(nb, CLAIM))} claims"
+        f"{path.stem}: {seconds:.0f} s, {facts['memory_mib']} MiB, scale"
+        f" {facts['scale']}, {facts['device']}, {len(records(nb, CLAIM))} claims"
     )
+    mib = facts.get("device_memory_mib", facts["memory_mib"])
+    for line in over_budget(nb, facts["scale"], seconds, mib):
+        print(f"{path.stem}: OVER BUDGET: {line}", file=sys.stderr)
     if not (store if store is not None else facts["scale"] != "smoke"):
         print(f"{path.stem}: tried only; nothing is stored (--store to store it)")
         return True
@@ -209,15 +214,12 @@ def execute(path, scale="auto", store=None):
     fresh.metadata["gmlib"] = {
         "code": before,
         "outputs": outputs_hash(fresh),
-        "library": library,
-        "scale": facts["scale"],
+        "library": modules,
+        "lock": lock,
         "seed": parameters(fresh).get("seed"),
-        "device": facts["device"],
-        "wall_s": round(seconds, 1),
-        "peak_memory_mb": memory,
+        "seconds": round(seconds, 1),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "data": facts["data"],
-        "versions": facts["versions"],
+        **facts,
     }
     tidy(fresh)
     nbformat.validate(fresh)

@@ -13,6 +13,8 @@ import nbformat
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements.lock"
+SLACK = 3  # a machine may be so much slower than the one that a budget is made for
 INSTALL = "gmlib-install"
 CLAIM = "application/vnd.gmlib.claim+json"
 CHECK = "application/vnd.gmlib.check+json"
@@ -87,10 +89,50 @@ def outputs_hash(nb):
     )
 
 
-def library_hash(root=ROOT):
-    """Return the SHA-256 of gmlib's code."""
-    files = sorted((root / "gmlib").glob("*.py"))
-    return _digest(file.read_text("utf8") for file in files)
+def _imports(tree):
+    """Return the modules of gmlib that a syntax tree imports from."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "gmlib":
+            found |= {alias.name for alias in node.names}
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found |= {n.split(".")[1] for n in names if n.startswith("gmlib.")}
+    return found
+
+
+def library(nb, root=ROOT):
+    """Return ``{module: SHA-256}`` of the modules of gmlib that a chapter reaches."""
+    files = {file.stem: file.read_text("utf8") for file in root.glob("gmlib/*.py")}
+    asked = _imports(ast.parse("\n".join(c.source for c in code_cells(nb))))
+    reached = {"__init__"}
+    while asked := (asked & files.keys()) - reached:
+        reached |= asked
+        asked = set().union(*(_imports(ast.parse(files[name])) for name in asked))
+    return {name: _digest([files[name]]) for name in sorted(reached)}
+
+
+def file_hash(path):
+    """Return the SHA-256 of a file, None if it is not there."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def drift(path, root=ROOT):
+    """Return what has changed beneath a chapter since its outputs were made.
+
+    Modules of gmlib that it reaches, data that come with gmlib, the locked packages.
+    """
+    nb = read(path)
+    stamp, modules = nb.metadata["gmlib"], library(nb, root)
+    names = sorted(stamp["library"].keys() | modules.keys())
+    changed = [f"gmlib.{n}" for n in names if stamp["library"].get(n) != modules.get(n)]
+    for name, sha256 in stamp["data"].items():
+        if (now := file_hash(root / "data" / name)) and now != sha256:
+            changed.append(f"data/{name}")
+    if stamp["lock"] != file_hash(root / "requirements.lock"):
+        changed.append("requirements.lock")
+    return changed
 
 
 def stale(path):
@@ -114,6 +156,25 @@ def parameters(nb):
             if isinstance(node, ast.Assign):
                 values[node.targets[0].id] = ast.literal_eval(node.value)
     return values
+
+
+def over_budget(nb, scale, seconds, mib, slack=1):
+    """Say by how much a run exceeds what its chapter declares, a list of lines.
+
+    The chapter's metadata hold ``{"budget": {scale: {"seconds": 20, "mib": 2048}}}``;
+    `slack` is how many times as long a slow machine may take. At scale ``gpu`` the
+    memory is that of the GPU.
+    """
+    asked = nb.metadata.get("budget", {}).get(scale)
+    if asked is None:
+        return [f"{seconds:.0f} s and {mib} MiB, but no budget for scale {scale}"]
+    lines = []
+    if seconds > slack * asked["seconds"]:
+        allowed = f" (times {slack} on a slow machine)" if slack > 1 else ""
+        lines.append(f"{seconds:.0f} s of {asked['seconds']} s{allowed}")
+    if mib > asked["mib"]:
+        lines.append(f"{mib} MiB of {asked['mib']} MiB")
+    return [f"{line} at scale {scale}" for line in lines]
 
 
 def records(nb, mime):

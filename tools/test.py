@@ -6,13 +6,14 @@ Style, the site (warnings are errors), the tests of code, notebooks and site, an
 notebook cell by cell against its stored outputs. Nothing here needs the network.
 """
 
+import json
 import os
 import re
 import subprocess
 import sys
 import time
 
-from notebooks import ROOT, chapters
+from notebooks import ROOT, chapters, over_budget, read
 
 BIN = os.path.dirname(sys.executable)
 PYTEST = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile"]
@@ -55,6 +56,18 @@ def run(command, env):
     return process.returncode, closing
 
 
+def print_budgets():
+    """Print what each notebook took at scale smoke, beside what it declares."""
+    for path in chapters():
+        file = ROOT / "_build" / "spent" / f"{path.stem}.json"
+        if file.exists():
+            spent = json.loads(file.read_text("utf8"))
+            over = over_budget(read(path), "smoke", spent["seconds"], spent["mib"])
+            took = f"{spent['seconds']:5.0f} s {spent['mib']:5} MiB at smoke"
+            notes = "".join(f"  OVER BUDGET: {line}" for line in over)
+            print(f"{path.stem:16} {took}{notes}")
+
+
 def main():
     rows, env = [], environment()
     for name, command in stages():
@@ -74,6 +87,7 @@ def main():
             word = "errors" if word == "error" else word
             if word in counts:
                 counts[word] += int(number)
+    print_budgets()
     total = sum(row[2] for row in rows)
     summary = ", ".join(f"{n} {word}" for word, n in counts.items() if n)
     print(f"total: {summary} in {total:.0f} s")
