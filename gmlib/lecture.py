@@ -84,13 +84,18 @@ def _name(identifier):
 
 
 def _plain(value):
-    """Turn measured values into JSON: numbers to six digits, tensors to lists."""
+    """Turn measured values into JSON: numbers to six digits, tensors to lists.
+
+    JSON has no infinity: it becomes the word.
+    """
     if isinstance(value, dict):
         return {str(k): _plain(v) for k, v in value.items()}
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value).replace("inf", "∞").replace("-", "−")
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
@@ -100,7 +105,7 @@ def _readable(value):
     if isinstance(value, list):
         return "[" + ", ".join(map(_readable, value)) + "]"
     if isinstance(value, float):
-        return f"{value:.4g}".replace("-", "−")
+        return f"{value + 0.0:.4g}".replace("-", "−")  # a zero has no sign
     return str(value)
 
 
@@ -114,6 +119,7 @@ def claim(
     tolerance=None,
     kind="math",
     seeds=None,
+    recorded=None,
 ):
     """Judge a claim of the lecture and show the verdict with its numbers.
 
@@ -132,6 +138,9 @@ def claim(
         judged from scale ``cpu`` up.
     seeds : int, optional
         How many seeds an empirical claim rests on.
+    recorded : str, optional
+        The sweep in ``data/results`` whose rows were measured, if not this page's own
+        runs.
 
     Raises
     ------
@@ -156,6 +165,7 @@ def claim(
         "expected": _plain(expected),
         "tolerance": _plain(tolerance),
         "seeds": seeds,
+        "recorded": recorded,
         "scale": runtime.scale(),
     }
     word, colour, sign = {
@@ -170,6 +180,8 @@ def claim(
         facts.append(f"tolerance: {_readable(record['tolerance'])}")
     if seeds is not None:
         facts.append(f"{seeds} seed{'s' * (seeds > 1)}")
+    if recorded is not None:
+        facts.append(f"recorded in data/results/{recorded}.csv")
     text = f"{sign} Claim ({kind}) {word}: {statement} [{'; '.join(facts)}]"
     body = (
         f'<div class="gm-claim gm-{verdict}" id="claim-{identifier}" '

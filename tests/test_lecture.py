@@ -1,6 +1,7 @@
 """What a lecture says: verdicts that can fail, pictures that can be read aloud."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -52,6 +53,18 @@ def test_a_true_claim_shows_its_numbers_to_people_and_machines(shown):
     assert "gap 0.25" in soup.text
     assert soup.div["class"] == ["gm-claim", "gm-holds"]
     assert shown[0]["text/plain"].startswith("✓ Claim (math) holds")
+
+
+def test_a_claim_says_where_it_was_recorded_and_what_is_infinite(shown):
+    lecture.claim(
+        "x", "KL is infinite.", True, measured=[math.inf, -math.inf, -0.0],
+        recorded="gan_seeds",
+    )  # fmt: skip
+    record = json.loads(json.dumps(shown[0][CLAIM], allow_nan=False))
+    assert record["measured"] == ["∞", "−∞", 0.0]
+    assert record["recorded"] == "gan_seeds"
+    assert "[∞, −∞, 0]" in shown[0]["text/plain"]
+    assert "recorded in data/results/gan_seeds.csv" in shown[0]["text/html"]
 
 
 @pytest.mark.parametrize("scale", ["smoke", "cpu", "gpu"])

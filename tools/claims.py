@@ -31,7 +31,7 @@ def facts(claim):
     if claim["seeds"]:
         parts.append(f"{claim['seeds']} seeds")
     if claim.get("recorded"):
-        parts.append(f"recorded in {claim['recorded']}")
+        parts.append(f"recorded in data/results/{claim['recorded']}.csv")
     return "; ".join(parts)
 
 
