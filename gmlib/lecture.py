@@ -232,10 +232,11 @@ def _each(change, answer):
 def _false_answers(candidate):
     """Return what no check may accept: in words, and answers not all of which may pass.
 
-    A loss may be right up to a constant and an eigenvector up to its sign, so an answer
-    plus one or an answer's negative may pass, but not both.
+    A loss may be right up to a constant, an eigenvector up to its sign, and features may
+    be any that span the same: an answer plus one, its negative or nothing but zeros may
+    pass, but not all three.
     """
-    changes = (lambda a: a + 1, lambda a: -a)
+    changes = (lambda a: a + 1, lambda a: -a, lambda a: 0 * a)
     if not callable(candidate):
         return [("its answer, changed", [_each(c, candidate) for c in changes])]
     changed = [lambda *x, c=c, **k: _each(c, candidate(*x, **k)) for c in changes]
@@ -259,7 +260,7 @@ def check(identifier, candidate, tests, solution=False):
         What must be true, in words, and a predicate candidate → bool.
     solution : bool
         The candidate is the book's own solution: it must pass, and what it is not
-        must fail: an answer of None, and its own answer plus one.
+        must fail: an answer of None, and its own answer plus one, negated or zero.
 
     Raises
     ------
