@@ -1,9 +1,12 @@
 """The tools keep what they promise: whole notebooks, true stamps, one address."""
 
 import math
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import address
 import bench
@@ -86,6 +89,60 @@ def test_a_run_that_fails_leaves_the_good_file(chapter, capsys):
 def test_a_run_at_smoke_stores_nothing(chapter):
     before = chapter.read_bytes()
     assert execute.execute(chapter, scale="smoke")
+    assert chapter.read_bytes() == before
+
+
+def test_a_kernel_that_dies_leaves_the_good_file(chapter, capsys):
+    edit(chapter, 2, "scale, seed = 'smoke', 3\nprint('so far')")
+    edit(chapter, 3, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    before = chapter.read_bytes()
+    assert not execute.execute(chapter, store=True)
+    assert chapter.read_bytes() == before
+    partial = read(chapter.with_name("topic.partial.ipynb"))
+    assert partial.cells[2].outputs[0].text == "so far\n"
+    printed = capsys.readouterr()
+    assert "the kernel died (out of memory, or ended by a signal)" in printed.err
+    assert "the run is in topic.partial.ipynb; topic.ipynb is as it was" in printed.out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_execution_that_is_interrupted_leaves_the_good_file(
+    chapter, tmp_path, number
+):
+    begun = tmp_path / "begun"
+    edit(chapter, 2, "scale, seed = 'smoke', 3\nprint('so far')")
+    edit(chapter, 3, f"import time\nopen({str(begun)!r}, 'w')\ntime.sleep(300)")
+    before = chapter.read_bytes()
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT / 'tools')!r})\n"
+        "from pathlib import Path; import execute\n"
+        f"execute.execute(Path({str(chapter)!r}), store=True)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], text=True, stdout=-1, stderr=-1
+    ) as process:
+        for _ in range(600):
+            if begun.exists() or process.poll() is not None:
+                break
+            time.sleep(0.1)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "topic: interrupted" in err
+    assert "the run is in topic.partial.ipynb; topic.ipynb is as it was" in out
+    assert chapter.read_bytes() == before
+    partial = read(chapter.with_name("topic.partial.ipynb"))
+    assert partial.cells[2].outputs[0].text == "so far\n"
+
+
+def test_a_second_execution_of_a_chapter_waits_for_nobody_and_harms_nothing(chapter):
+    before = chapter.read_bytes()
+    with execute.alone("topic"):
+        message = rf"topic: process {os.getpid()} is executing it already"
+        with pytest.raises(SystemExit, match=message):
+            execute.execute(chapter, store=True)
+        with execute.alone("another"):
+            pass
     assert chapter.read_bytes() == before
 
 
