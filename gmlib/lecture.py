@@ -232,8 +232,8 @@ def _each(change, answer):
 def _false_answers(candidate):
     """Return what no check may accept: in words, and answers not all of which may pass.
 
-    A loss may be right up to a constant, an eigenvector up to its sign, and features may
-    be any that span the same: an answer plus one, its negative or nothing but zeros may
+    A loss may be right up to a constant, an eigenvector up to its sign, and features
+    up to what they span: an answer plus one, its negative or nothing but zeros may
     pass, but not all three.
     """
     changes = (lambda a: a + 1, lambda a: -a, lambda a: 0 * a)
