@@ -83,8 +83,10 @@ def cell(kind, seed, d=8, d_eps=32, j=16, width=200, lr=1e-3, lr_T=1e-3):
         terms = []
         for _ in range(10):
             z, u, r = q(x)
-            terms.append(torch.stack([p(z).log_prob(x), rate(x, z, u, r)]).mean(1))
-        reconstruction, learned_rate = torch.stack(terms).mean(0).tolist()
+            terms.append(torch.stack([p(z).log_prob(x), rate(x, z, u, r)]))
+        terms = torch.stack(terms).mean(0)  # (2, n)
+        reconstruction, learned_rate = terms.mean(1).tolist()
+        elbo_few = (terms[0] - terms[1])[:few].mean().item()
 
         def proposal(x):
             return fitted(torch.stack([q(x)[0] for _ in range(300)]))
@@ -97,6 +99,7 @@ def cell(kind, seed, d=8, d_eps=32, j=16, width=200, lr=1e-3, lr_T=1e-3):
         "reconstruction": reconstruction,
         "rate": learned_rate,
         "elbo": reconstruction - learned_rate,
+        "elbo_few": elbo_few,
         "importance": importance.mean().item(),
         "importance_few": importance[:few].mean().item(),
         "annealed_few": annealed.mean().item(),

@@ -61,7 +61,8 @@ players = {
     "G": Player([G], lambda x: -V(T(G(p_z.sample((len(x),)))), T(x))),
 }
 history = fit(players, p_data, 8_000, checkpoint=run.checkpoint("ring"))
-print(sum(float(p.double().abs().sum()) for p in [*G.parameters(), *T.parameters()]))
+weights = [p.detach().double().abs().sum() for m in (G, T) for p in m.parameters()]
+print(sum(weights).item())
 """
 
 
@@ -160,7 +161,8 @@ def train(home, place, kill=False):
         runner.execute(env=kernel_environment(home, place.parent))
     except DeadKernelError:
         return None
-    return nb.cells[1].outputs[-1].text.strip()
+    printed = [o.text for o in nb.cells[1].outputs if o.get("name") == "stdout"]
+    return "".join(printed).strip().splitlines()[-1]
 
 
 def lost_runtime(home):
