@@ -284,9 +284,10 @@ def test_it_runs_at_smoke_from_papermill(path, kernel_environment, tmp_path):
     assert not list(folder.iterdir()), "it left files behind"
 
     mib = json.loads(nb.cells[-1].outputs[0].text)["memory_mib"]
-    SPENT.mkdir(parents=True, exist_ok=True)
-    spent = {"seconds": round(seconds, 1), "mib": mib}
-    (SPENT / f"{path.stem}.json").write_text(json.dumps(spent), "utf8")
+    if path.is_relative_to(ROOT):  # test_gates brings notebooks of its own
+        SPENT.mkdir(parents=True, exist_ok=True)
+        spent = {"seconds": round(seconds, 1), "mib": mib}
+        (SPENT / f"{path.stem}.json").write_text(json.dumps(spent), "utf8")
     assert not over_budget(read(path), "smoke", seconds, mib, SLACK)
 
 
