@@ -32,7 +32,7 @@ from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tools"))
-from claims import facts, false  # noqa: E402
+from claims import facts, false, summary  # noqa: E402
 from notebooks import CLAIM, chapters, drift, read, records  # noqa: E402
 
 MATHJAX = "sphinx-mathjax-offline"
@@ -225,11 +225,7 @@ class Claims(OfChapters):
 
     def show(self, found):
         every = [claim for _, nb, *_ in found for claim in records(nb, CLAIM)]
-        math = sum(claim["kind"] == "math" for claim in every)
-        text = (
-            f"{len(every)} claims, {math} of mathematics and {len(every) - math} of"
-            f" experience; {len(every) - len(false(every))} hold."
-        )
+        text = f"{summary(every)}."
         lists = [
             self.section(title, self.ledger(records(nb, CLAIM), page))
             for _, nb, title, page in found

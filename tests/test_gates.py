@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 import claims
 import nbformat
+import notebooks
 import papermill
 import pytest
 import test_imports
@@ -249,7 +250,7 @@ def test_no_book_is_built_on_a_false_claim(chapter, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["book.py", "--as-stored"])
     with pytest.raises(SystemExit, match="claims that do not hold: 1"):
         book.main()
-    monkeypatch.setattr(claims, "chapters", lambda: [path])
+    monkeypatch.setattr(notebooks, "chapters", lambda: [path])
     with pytest.raises(SystemExit, match="do not hold"):
         claims.main([])
     assert "  fails " in capsys.readouterr().out

@@ -8,7 +8,7 @@ What is read is the stored output: the same records as the page "Claims" shows.
 import argparse
 import sys
 
-from notebooks import CLAIM, chapters, read, records
+from notebooks import CLAIM, chosen, read, records
 
 
 def value(x):
@@ -40,28 +40,30 @@ def false(claims):
     return [claim for claim in claims if claim["verdict"] != "holds"]
 
 
+def summary(claims):
+    """Count claims, of either kind, and those that hold, in a sentence."""
+    math = sum(claim["kind"] == "math" for claim in claims)
+    return (
+        f"{len(claims)} claims, {math} of mathematics and {len(claims) - math} of"
+        f" experience: {len(claims) - len(false(claims))} hold"
+    )
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", help="chapters (default: all)")
     asked = parser.parse_args(argv)
-    paths = {path.stem: path for path in chapters()}
-    if unknown := [name for name in asked.names if name not in paths]:
-        parser.error(f"no chapter {unknown[0]!r}; there are: {', '.join(paths)}")
+    paths = chosen(parser, asked.names)
     every = []
-    for name in asked.names or paths:
-        claims = records(read(paths[name]), CLAIM)
+    for name, path in paths.items():
+        claims = records(read(path), CLAIM)
         every += claims
         print(f"\n{name}")
         for claim in claims:
             print(f"  {claim['verdict']:6} {claim['id']}: {claim['statement']}")
             print(f"         {claim['kind']}, scale {claim['scale']}; {facts(claim)}")
-    bad = false(every)
-    math = sum(claim["kind"] == "math" for claim in every)
-    print(
-        f"\n{len(every)} claims, {math} of mathematics and {len(every) - math} of"
-        f" experience: {len(every) - len(bad)} hold"
-    )
-    if bad:
+    print("\n" + summary(every))
+    if bad := false(every):
         sys.exit(f"do not hold: {', '.join(claim['id'] for claim in bad)}")
 
 

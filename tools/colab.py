@@ -24,7 +24,7 @@ from execute import environment
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_notebook
-from notebooks import CHECK, CLAIM, ROOT, chapters, read, records
+from notebooks import CHECK, CLAIM, ROOT, chosen, read, records
 
 UV = str(Path(sys.executable).with_name("uv"))
 PINS = ROOT / "tools" / "colab.txt"
@@ -186,18 +186,16 @@ def main(argv=None):
     parser.add_argument("names", nargs="*", help="chapters (default: all)")
     parser.add_argument("--versions", choices=("colab", "newest"), default="colab")
     asked = parser.parse_args(argv)
-    paths = {path.stem: path for path in chapters()}
-    if unknown := [name for name in asked.names if name not in paths]:
-        parser.error(f"no chapter {unknown[0]!r}; there are: {', '.join(paths)}")
+    paths = chosen(parser, asked.names)
     home = ROOT / "_build" / "colab" / asked.versions
     home.parent.mkdir(parents=True, exist_ok=True)
     python = make(asked.versions, home)
     os.environ["JUPYTER_PATH"] = str(home / "share" / "jupyter")
     print(f"{asked.versions}: {versions(python)}", flush=True)
     failed = []
-    for name in asked.names or paths:
+    for name, path in paths.items():
         try:
-            seconds, number = lecture(paths[name], home)
+            seconds, number = lecture(path, home)
             print(f"{name}: runs, {seconds:.0f} s, {number} claims", flush=True)
         except Exception as error:
             failed.append(name)

@@ -11,7 +11,7 @@ import argparse
 import re
 from pathlib import Path
 
-from notebooks import ROOT, chapters, read, write
+from notebooks import ROOT, chosen, read, write
 
 MARK = re.compile(
     r"^(`{3,}){(exercise|solution)-(start|end)} *(.*)\n((?::.*\n)*)\1 *$", re.M
@@ -61,14 +61,12 @@ def main(argv=None):
     parser.add_argument("names", nargs="*", help="chapters (default: all)")
     parser.add_argument("--to", type=Path, help="default: _build/KIND")
     asked = parser.parse_args(argv)
-    paths = {path.stem: path for path in chapters()}
-    if unknown := [name for name in asked.names if name not in paths]:
-        parser.error(f"no chapter {unknown[0]!r}; there are: {', '.join(paths)}")
+    paths = chosen(parser, asked.names)
     folder = asked.to or ROOT / "_build" / asked.kind
     folder.mkdir(parents=True, exist_ok=True)
-    for name in asked.names or paths:
-        nb = edition(read(paths[name]), asked.kind == "instructor")
-        write(nb, folder / paths[name].name)
+    for name, path in paths.items():
+        nb = edition(read(path), asked.kind == "instructor")
+        write(nb, folder / path.name)
         print(f"{name}: {len(nb.cells)} cells for the {asked.kind}")
     print(f"in {folder}")
 

@@ -29,7 +29,7 @@ from notebooks import (
     INSTALL,
     LOCK,
     ROOT,
-    chapters,
+    chosen,
     code_hash,
     file_hash,
     hide_machine,
@@ -237,18 +237,14 @@ def main(argv=None):
     asked = parser.parse_args(argv)
     if asked.scale not in ("smoke", "cpu", "gpu", "auto"):
         parser.error(f"scale is smoke, cpu, gpu or auto, not {asked.scale!r}")
-    paths = {path.stem: path for path in chapters()}
-    unknown = [name for name in asked.names if name not in paths]
-    if unknown:
-        parser.error(f"no chapter {unknown[0]!r}; there are: {', '.join(paths)}")
     failed = []
-    for name in asked.names or paths:
+    for name, path in chosen(parser, asked.names).items():
         if asked.stale:
-            reason = stale(paths[name])
+            reason = stale(path)
             if not reason:
                 continue
             print(f"{name}: {reason}")
-        if not execute(paths[name], asked.scale, asked.store):
+        if not execute(path, asked.scale, asked.store):
             failed.append(name)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

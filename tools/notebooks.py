@@ -33,6 +33,14 @@ def chapters(root=ROOT):
     return [path for path in paths if path.exists()]
 
 
+def chosen(parser, names):
+    """Return {name: path} of the chapters that a command was given, by default all."""
+    paths = {path.stem: path for path in chapters()}
+    if unknown := [name for name in names if name not in paths]:
+        parser.error(f"no chapter {unknown[0]!r}; there are: {', '.join(paths)}")
+    return {name: paths[name] for name in names or paths}
+
+
 def read(path):
     """Read a notebook."""
     return nbformat.read(path, as_version=4)
