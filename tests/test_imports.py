@@ -9,7 +9,7 @@ import gmlib
 
 ROOMS = Path(gmlib.__file__).parent
 LAYERS = [
-    {"runtime", "history", "ema", "fingerprint", "ranks"},
+    {"runtime", "checks", "history", "ema", "fingerprint", "ranks"},
     {"objectives", "divergences", "nets", "data", "checkpoint"},
     {"game", "metrics", "plot", "sweep", "architectures"},
     {"lecture"},
