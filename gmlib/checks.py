@@ -39,7 +39,7 @@ def number(name: str, value: Any, *, zero: bool = False) -> float:
     """Return a positive finite number as a float; `zero` admits 0 as well."""
     sign = ">= 0" if zero else "> 0"
     try:
-        fits = (0 <= value if zero else 0 < value) and value < math.inf
+        fits = (value >= 0 if zero else value > 0) and value < math.inf
     except (TypeError, ValueError, RuntimeError):
         fits = False
     if isinstance(value, bool | str) or not fits:
