@@ -31,8 +31,10 @@ def read_digits() -> dict[str, tuple[Tensor, Tensor]]:
     test = torch.zeros_like(y, dtype=torch.bool)
     for label in range(10):
         test[(y == label).nonzero()[4::5]] = True
-    shelf.remember("digits", x.numpy().tobytes())
-    return {"train": (x[~test], y[~test]), "test": (x[test], y[test])}
+    splits = {"train": (x[~test], y[~test]), "test": (x[test], y[test])}
+    parts = [t.to(torch.uint8) for split in splits.values() for t in split]
+    shelf.remember("digits", b"".join(t.numpy().tobytes() for t in parts))
+    return splits
 
 
 def digits(split: str = "train") -> Empirical:

@@ -18,7 +18,7 @@ def folder() -> Path:
 def used() -> dict[str, str]:
     """Return ``{name: SHA-256}`` of the data that this process has read from files.
 
-    Archives by their unpacked content, the `digits` by their pixels, what comes
+    Archives by their unpacked content, the `digits` by pixels and labels, what comes
     with gmlib by its path in `folder`. `tools/execute.py` stamps a chapter with it.
     """
     return dict(_used)
