@@ -10,7 +10,7 @@ import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -19,8 +19,6 @@ from torch import Tensor, nn
 VARIABLES = {"WORLD_SIZE", "RANK", "LOCAL_RANK"}  # what torchrun tells each process
 _world, _rank = 1, 0
 _host: Any = None  # a group for what the host has to know
-T = TypeVar("T")
-Maybe = TypeVar("Maybe", Tensor, Tensor | None)
 
 
 def start(kind: str = "cpu") -> None:
@@ -95,7 +93,7 @@ def say(text: str) -> None:
 # ------------------------------------------------------------------- agreement
 
 
-def gather(value: T) -> list[T]:
+def gather(value: Any) -> list[Any]:
     """Return the list of every rank's `value`, any object that pickles."""
     if _world == 1:
         return [value]
@@ -144,7 +142,7 @@ def _portable(error: Exception | None) -> Exception | None:
     return error
 
 
-def first(make: Callable[[], T]) -> T:
+def first(make: Callable[[], Any]) -> Any:
     """Call `make` on rank 0 alone; all ranks return its result or raise its error."""
     if _world == 1:
         return make()
@@ -189,7 +187,7 @@ def broadcast(tensors: Sequence[Tensor]) -> None:
 
 
 @torch.no_grad()
-def mean(tensors: Sequence[Maybe]) -> Sequence[Maybe]:
+def mean(tensors: Sequence[Any]) -> Sequence[Any]:
     """Average a list of tensors over the ranks, in one message a dtype and device.
 
     What is None stays None; the same places have to be None on every rank, as they

@@ -14,14 +14,13 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from numbers import Integral
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 SCALES = ("smoke", "cpu", "gpu")
 _scale: str | None = None
-T = TypeVar("T")
 
 
 def device() -> torch.device:
@@ -98,7 +97,7 @@ def scale() -> str:
     return _scale or set_scale()
 
 
-def by_scale(*, smoke: T, cpu: T, gpu: T) -> T:
+def by_scale(*, smoke: Any, cpu: Any, gpu: Any) -> Any:
     """Return the value that belongs to the present scale.
 
     Budgets stand where they are used: ``rounds = by_scale(smoke=20, cpu=4_000,

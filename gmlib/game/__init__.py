@@ -5,9 +5,18 @@ differentiates a player's loss in that player's parameters and in no others, so
 that no lecture ever writes `detach`.
 """
 
-from gmlib.game.engine import NotFinite
+from gmlib.game.engine import NotFinite, Sampler
 from gmlib.game.optimizers import adam, rmsprop, sgd
 from gmlib.game.player import Player
 from gmlib.game.training import SAVE_SECONDS, fit
 
-__all__ = ["SAVE_SECONDS", "NotFinite", "Player", "adam", "fit", "rmsprop", "sgd"]
+__all__ = [
+    "SAVE_SECONDS",
+    "NotFinite",
+    "Player",
+    "Sampler",
+    "adam",
+    "fit",
+    "rmsprop",
+    "sgd",
+]

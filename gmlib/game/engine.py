@@ -19,10 +19,10 @@ class NotFinite(FloatingPointError):
 
 
 class Sampler(Protocol):
-    """What can be sampled: an `Empirical`, a law, a `torch.distributions` law."""
+    """What can be sampled: a data set, a law of `torch.distributions`, ..."""
 
     def sample(self, shape: Any, /) -> Any:
-        """Return a batch of ``shape = (n,)`` samples."""
+        """Return a batch of n samples for ``shape = (n,)``."""
 
 
 Data = Sampler | Callable[[int], Any] | None

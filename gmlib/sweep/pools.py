@@ -141,11 +141,14 @@ def _dask(
         own = {"n_workers": workers or max(1, joblib.cpu_count() // threads)}
         own |= {"threads_per_worker": 1, "dashboard_address": None}
         own["silence_logs"] = logging.CRITICAL
-    # A cell that kills its worker is not to kill three others.
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        Client(where, **own) as client,
-    ):
+    settings = {
+        # A cell that kills its worker is not to kill three others.
+        "distributed.scheduler.allowed-failures": 0,
+        # The worker is started anew. A cluster that loses patience with it (after 15 s
+        # of a busy machine) has none in the end, and waits for one for ever.
+        "distributed.deploy.lost-worker-timeout": "1 hour",
+    }
+    with dask.config.set(settings), Client(where, **own) as client:
         pool = client.get_executor(pure=False)
         yield (
             lambda *task: pool.submit(run, *task),

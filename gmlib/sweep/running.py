@@ -109,9 +109,10 @@ def sweep(
                 put(path, row, order)
                 shown.add(row, at_once)
         except KeyboardInterrupt:
+            kept, _ = _known(path, cells, made_by)
             raise KeyboardInterrupt(
-                f"stopped: {len(cells) - shown.left} of {len(cells)} cells are in "
-                f"{path}; run this again to go on from there"
+                f"stopped: {len(kept)} of {len(cells)} cells are in {path}; "
+                "run this again to go on from there"
             ) from None
     mine, _ = _known(path, cells, made_by)
     return [{k: typed(v) for k, v in mine[i].items()} for i in cells]
