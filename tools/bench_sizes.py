@@ -17,7 +17,9 @@ import bench
 from sweep import load
 
 from gmlib import plot, runtime
-from gmlib.game import SAVE_SECONDS, _Game
+from gmlib.game import SAVE_SECONDS
+from gmlib.game.engine import Game
+from gmlib.game.state import save
 from gmlib.sweep import crossed, sweep
 
 DEFAULT = {"batch": 64, "width": 32, "size": 28}
@@ -67,11 +69,11 @@ def seconds_of_a_checkpoint(name):
     players = this.players(*[m.to(runtime.device()) for m in this.networks()])
     p_data = bench.noise(this)
     bench.fit(players, p_data, 2, batch_size=this.batch, progress=False)
-    state = _Game(players, p_data, 2, this.batch, False)
+    state = Game(players, p_data, this.batch)
     state.names = list(players)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state.safetensors"
-        times = [bench.seconds_of(lambda _: state.save(path), 1) for _ in range(5)]
+        times = [bench.seconds_of(lambda _: save(state, path), 1) for _ in range(5)]
     return statistics.median(times)
 
 

@@ -20,7 +20,7 @@ from notebooks import code_cells, read, tags
 from torch import nn
 
 from gmlib import ranks, runtime
-from gmlib.game import _Game
+from gmlib.game.engine import Game
 
 
 def shown(*objects, raw=False, **_):
@@ -72,7 +72,7 @@ def traffic(players, data, batch_size=64, world=8):
         / world times these bytes through every rank. The losses, read every 256
         rounds, and the flags on the host are left out.
     """
-    game = _Game(players, data, 1, batch_size, False)
+    game = Game(players, data, batch_size)
     total = dict.fromkeys(("gradients", "moments", "messages"), 0.0)
 
     def add(player, kind, size, messages):
@@ -88,7 +88,7 @@ def traffic(players, data, batch_size=64, world=8):
             size = world * (2 * x.shape[1] + 1) * max(x.element_size(), 4)
             # Once forward, and once backward if a gradient goes through.
             passes = 1 + x.requires_grad
-            add(game._focused, "moments", passes * size, passes)
+            add(game.focused, "moments", passes * size, passes)
 
     hook = nn.modules.module.register_module_forward_hook(normalised)
     try:
