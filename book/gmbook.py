@@ -73,6 +73,8 @@ def page(app, name, template, context, doctree):
         body = context["body"]
         # A fold is named by what it shows ("Show code cell source").
         body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+        # Docutils' role of a bibliography's entries is deprecated by ARIA.
+        body = body.replace(' role="doc-biblioentry"', "")
         # sphinx-proof and sphinx-exercise give every proof the same id.
         body = re.sub(r' id="(?:proof|exercise|solution)(?:-content)?"', "", body)
         context["body"] = body

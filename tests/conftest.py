@@ -23,3 +23,23 @@ def same_start(monkeypatch):
 def pytest_configure(config):
     # Two workers on two cores: one thread each.
     torch.set_num_threads(1)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--chapter", help="only what is tried on this chapter")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Keep what concerns the chapter that was asked for, if one was."""
+    name = config.getoption("--chapter")
+    if name is None:
+        return
+
+    def concerns(item):
+        values = getattr(getattr(item, "callspec", None), "params", {})
+        path, page = values.get("path"), values.get("page")
+        return getattr(path, "stem", None) == name or page == f"chapters/{name}.html"
+
+    kept = [item for item in items if concerns(item)]
+    config.hook.pytest_deselected(items=[i for i in items if i not in kept])
+    items[:] = kept

@@ -1,17 +1,13 @@
-"""Every chapter: as it is stored, and as it runs at scale smoke."""
+"""Every chapter as it is written and stored; see test_runs for how it runs."""
 
 import ast
-import json
 import re
 import subprocess
 import sys
-import time
 
 import nbformat
-import papermill
 import pytest
 from bs4 import BeautifulSoup
-from execute import PROBE, environment
 from notebooks import (
     CHECK,
     CLAIM,
@@ -146,6 +142,13 @@ def test_it_has_exercises_with_solutions(path):
     assert sorted(solved) == sorted(exercises)
 
 
+def assert_two_sided(checks):
+    """Every starter fails its check and is told why, every solution passes."""
+    for check in checks:
+        assert check["passed"] == check["solution"], check["id"]
+        assert bool(check["wrong"]) != check["solution"], check["id"]
+
+
 # -------------------------------------------------------------- as they are stored
 
 
@@ -231,71 +234,6 @@ def test_claims_and_exercises_have_names_of_their_own():
         for path in CHAPTERS:
             for name in {record["id"] for record in records(read(path), kind)}:
                 assert owner.setdefault(name, path) == path
-
-
-# ------------------------------------------------------------------- as they run
-
-
-@pytest.fixture
-def kernel_environment(monkeypatch, tmp_path):
-    """A kernel's environment, with neither a network nor MNIST at hand."""
-    for name, value in environment(tmp_path, "auto").items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("GMLIB_DATA", raising=False)
-    monkeypatch.delenv("GMLIB_SCALE", raising=False)
-    monkeypatch.setenv("GMLIB_MIRRORS", "")
-    monkeypatch.setenv("GMLIB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
-SPENT = ROOT / "_build" / "spent"  # read by tools/test.py
-
-
-@each_notebook
-def test_it_runs_at_smoke_from_papermill(path, kernel_environment, tmp_path):
-    """Whatever the seed: no claim that is mathematics may depend on luck."""
-    wanted = {"scale": "smoke", "seed": 1}
-    known = papermill.inspect_notebook(str(path))
-    assert wanted.keys() == known.keys()
-    nb = read(path)
-    nb.cells.append(nbformat.v4.new_code_cell(PROBE))
-    nbformat.write(nb, tmp_path / "in.ipynb")
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    start = time.monotonic()
-    papermill.execute_notebook(
-        str(tmp_path / "in.ipynb"),
-        str(tmp_path / "out.ipynb"),
-        parameters=wanted,
-        kernel_name="python3",
-        cwd=str(folder),
-        progress_bar=False,
-        execution_timeout=300,
-    )
-    seconds = time.monotonic() - start
-    nb = read(tmp_path / "out.ipynb")
-    claims = records(nb, CLAIM)
-    stored = records(read(path), CLAIM)
-    assert {c["id"] for c in claims} >= {c["id"] for c in stored}
-    assert all(claim["scale"] == "smoke" for claim in claims)
-    verdict = {"math": "holds", "empirical": "unjudged"}
-    assert all(claim["verdict"] == verdict[claim["kind"]] for claim in claims)
-    assert_two_sided(records(nb, CHECK))
-    assert not list(folder.iterdir()), "it left files behind"
-
-    mib = json.loads(nb.cells[-1].outputs[0].text)["memory_mib"]
-    if path.is_relative_to(ROOT):  # test_gates brings notebooks of its own
-        SPENT.mkdir(parents=True, exist_ok=True)
-        spent = {"seconds": round(seconds, 1), "mib": mib}
-        (SPENT / f"{path.stem}.json").write_text(json.dumps(spent), "utf8")
-    assert not over_budget(read(path), "smoke", seconds, mib, SLACK)
-
-
-def assert_two_sided(checks):
-    """Every starter fails its check and is told why, every solution passes."""
-    for check in checks:
-        assert check["passed"] == check["solution"], check["id"]
-        assert bool(check["wrong"]) != check["solution"], check["id"]
 
 
 def test_the_checks_see_what_is_wrong(tmp_path):

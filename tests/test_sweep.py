@@ -434,7 +434,7 @@ def test_a_recorded_sweep_is_read_with_its_types(
     file.write_text(file.read_text().replace("a / 2", "a / 4"))
     rows = tool.record("tiny", "cpu", tmp_path, workers=1)
     assert "2 rows are kept but not counted" in capsys.readouterr().out
-    monkeypatch.setattr(data, "folder", lambda: tmp_path / "data")
+    monkeypatch.setattr(data.shelf, "PLACE", tmp_path / "data")
     assert data.results("tiny") == rows, "the newest code"
     assert [(r["half"], r["even"]) for r in rows] == [(0.0, True), (0.25, False)]
     with pytest.raises(ValueError, match="'huge': tiny"):

@@ -1,19 +1,36 @@
-/* Inline formulas that are wider than the text scroll in their own box (the rest keep
-   their place on the line), and what scrolls can be reached from the keyboard. */
+/* What does not fit scrolls in its own box, which is as high as what it holds and can be
+   reached from the keyboard; all else keeps its place on the line. */
 "use strict";
 
-function fitBoxes() {
-  for (const math of document.querySelectorAll(
-    ".bd-article mjx-container:not([display])",
-  )) {
-    math.classList.remove("gm-wide");
-    let block = math.parentElement;
-    while (getComputedStyle(block).display === "inline") block = block.parentElement;
-    const style = getComputedStyle(block);
-    const room =
-      block.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    math.classList.toggle("gm-wide", math.getBoundingClientRect().width > room);
+function inside(box) {
+  const style = getComputedStyle(box);
+  return box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+}
+
+/* A formula that is wider than its line gets a box (.gm-wide). Such a box hides what
+   sticks out of it: it is padded by as much as glyphs and lines stick out. */
+function fitFormula(math) {
+  math.classList.remove("gm-wide");
+  math.style.paddingBlock = "";
+  let block = math.hasAttribute("display") ? math : math.parentElement;
+  while (getComputedStyle(block).display === "inline") block = block.parentElement;
+  const formula = math.querySelector("mjx-math") ?? math;
+  if (formula.getBoundingClientRect().width <= inside(block)) return;
+  math.classList.add("gm-wide");
+  const box = math.getBoundingClientRect();
+  let above = 0;
+  let below = 0;
+  for (const part of formula.querySelectorAll("*")) {
+    const { top, bottom, width, height } = part.getBoundingClientRect();
+    if (!width || !height) continue;
+    above = Math.max(above, box.top - top);
+    below = Math.max(below, bottom - box.bottom);
   }
+  math.style.paddingBlock = `${Math.ceil(above) + 1}px ${Math.ceil(below) + 1}px`;
+}
+
+function fitBoxes() {
+  document.querySelectorAll(".bd-article mjx-container").forEach(fitFormula);
   for (const box of document.querySelectorAll(
     ".bd-article mjx-container, .bd-article div.math, .bd-article pre," +
       " .bd-article .output, .gm-table, .gm-scroll," +
@@ -28,7 +45,9 @@ function fitBoxes() {
 
 window.addEventListener("load", () => {
   const typeset = window.MathJax?.startup?.promise ?? Promise.resolve();
-  typeset.then(fitBoxes).then(() => (document.documentElement.dataset.fitted = "yes"));
+  Promise.all([typeset, document.fonts.ready])
+    .then(fitBoxes)
+    .then(() => (document.documentElement.dataset.fitted = "yes"));
   window.addEventListener("resize", fitBoxes);
   document.addEventListener("toggle", fitBoxes, true);
 });

@@ -1,0 +1,74 @@
+"""Data as distributions: everything here has ``.sample((n,))``, on the device.
+
+Images are float32 in [0, 1] of shape (n, 1, 28, 28). Environment variables:
+
+``GMLIB_DATA``     a torchvision root (it holds ``MNIST/raw/*``, packed or not)
+                   or a folder such as Debian's ``/usr/share/datasets``; only read
+``GMLIB_CACHE``    where downloads are kept; else the user's cache folder
+``GMLIB_MIRRORS``  addresses of torchvision roots, separated by spaces, asked
+                   instead of the public ones; empty: the network is not asked
+
+A new data set is one file here, ``set_NAME.py``, which declares itself (see
+`registry`), one card, ``data/NAME.md`` (see `cards`), and one import below.
+``tests/test_data_contract.py`` holds the two together.
+"""
+
+from gmlib.data.cards import Card
+from gmlib.data.empirical import Empirical, Labelled, binarize, to_tanh
+from gmlib.data.fetch import Unavailable
+from gmlib.data.laws import (
+    GaussianMixture,
+    Joint,
+    LinearGaussian,
+    SwissRoll,
+    four_points,
+    grid,
+    ring,
+    swiss_roll,
+)
+from gmlib.data.pictures import images
+from gmlib.data.registry import card, load
+from gmlib.data.set_digits import digits
+from gmlib.data.set_fashion_mnist import fashion_mnist
+from gmlib.data.set_mnist import mnist
+from gmlib.data.set_shapes import Drawn, Shapes, shapes
+from gmlib.data.set_stacked import Stacked, WithMode, stacked
+from gmlib.data.shelf import folder, note, used
+from gmlib.data.tables import Figure, published, read_rows, results, typed
+
+__all__ = [
+    "Card",
+    "Drawn",
+    "Empirical",
+    "Figure",
+    "GaussianMixture",
+    "Joint",
+    "Labelled",
+    "LinearGaussian",
+    "Shapes",
+    "Stacked",
+    "SwissRoll",
+    "Unavailable",
+    "WithMode",
+    "binarize",
+    "card",
+    "digits",
+    "fashion_mnist",
+    "folder",
+    "four_points",
+    "grid",
+    "images",
+    "load",
+    "mnist",
+    "note",
+    "published",
+    "read_rows",
+    "results",
+    "ring",
+    "shapes",
+    "stacked",
+    "swiss_roll",
+    "to_tanh",
+    "typed",
+    "used",
+]

@@ -1,0 +1,133 @@
+"""The built site, as a reader meets it: in a browser, without a network.
+
+Each page is loaded once, on a phone, and then changed as a reader would: unfolded, made
+wider, set in the narrowest and the widest font, darkened.
+"""
+
+import base64
+import importlib
+from pathlib import Path
+
+import matplotlib
+import pytest
+from browser import Visit, launch
+from playwright.sync_api import sync_playwright
+from serve import base, serve
+from test_site import CHAPTERS, HTML, PAGES
+
+TEKO = Path(importlib.import_module("fontpkg_teko").__file__).parent / "files"
+FONTS = {
+    "narrowest": TEKO / "Teko[wght].ttf",
+    "widest": Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf",
+}
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serve(HTML, prefix=base()) as server:
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+def assert_whole(visit, server):
+    """No error, no failed or foreign request, equations typeset, in the book's font."""
+    assert not visit.problems
+    assert visit.hosts == {f"127.0.0.1:{server.server_port}"}
+    raw = visit.page.locator("main .math").count()
+    if raw:
+        assert visit.page.locator("main mjx-container").count() >= raw
+        assert visit.page.locator("mjx-merror, [data-mjx-error]").count() == 0
+    loaded = "[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family)"
+    assert any("Source Sans 3" in family for family in visit.page.evaluate(loaded))
+
+
+def assert_it_moves(visit):
+    """The first slider works without a kernel, from the keyboard."""
+    slider = visit.page.locator(".gm-slider input[type=range]").first
+    box = visit.page.locator(".gm-slider").first
+    showing = (
+        "b => [...b.querySelectorAll('img')].findIndex("
+        "i => getComputedStyle(i).display !== 'none')"
+    )
+    assert box.evaluate(showing) == 0
+    slider.focus()
+    visit.page.keyboard.press("ArrowRight")
+    assert box.evaluate(showing) == 1
+    assert slider.get_attribute("aria-valuetext") == box.locator("output").inner_text()
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p != "404.html"])
+def test_a_page_is_whole_in_every_font_and_accessible(browser, server, page):
+    with Visit(browser, server, page, 390) as visit:
+        assert_whole(visit, server)
+        if page in CHAPTERS:
+            assert_it_moves(visit)
+        visit.unfold()
+        assert not visit.out_of_place(), "on a phone"
+        visit.resize(1280)
+        assert not visit.out_of_place()
+        for name, file in FONTS.items():
+            visit.wear(base64.b64encode(file.read_bytes()).decode())
+            for width in (1280, 390):
+                visit.resize(width)
+                assert not visit.out_of_place(), f"{name} font, {width} px"
+        visit.resize(1280)
+        visit.shorten()
+        assert not visit.violations()
+        visit.in_dark()
+        assert not visit.violations(only_contrast=True), "in the dark"
+        assert not visit.problems
+
+
+def test_the_page_for_what_is_not_there(browser, server):
+    with Visit(browser, server, "deep/down/nowhere.html") as visit:
+        own = [p for p in visit.problems if "nowhere.html" not in p]
+        own = [p for p in own if "Failed to load resource" not in p]
+        assert not own
+        assert "not found" in visit.page.title().lower()
+        assert visit.page.locator("h1").count()
+
+
+def test_the_search_finds(browser, server):
+    with Visit(browser, server, "search.html?q=notation") as visit:
+        visit.page.locator("#search-results li").first.wait_for()
+        assert not visit.problems
+
+
+FAULTS = {
+    "cut": (
+        "f = document.querySelector('main mjx-container'); f.style.display ="
+        " 'inline-block'; f.style.height = '4px'; f.style.overflow = 'hidden'",
+        lambda visit: visit.out_of_place(),
+    ),
+    "too wide": (
+        "document.querySelector('main p').style.width = '2000px'",
+        lambda visit: visit.out_of_place(),
+    ),
+    "too pale": (
+        "document.querySelector('main p').style.color = '#ccc'",
+        lambda visit: visit.violations(only_contrast=True),
+    ),
+    "without a name": (
+        "document.querySelector('main').prepend(document.createElement('button'))",
+        lambda visit: visit.violations(),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_a_page_is_seen(browser, server, fault):
+    """The checks above can fail."""
+    change, seen = FAULTS[fault]
+    with Visit(browser, server, "chapters/notation.html") as visit:
+        assert not seen(visit)
+        visit.page.evaluate(f"() => {{ let f; {change}; }}")
+        assert seen(visit)
