@@ -4,14 +4,16 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-CODE   := gmlib tools tests book sweeps
+TESTED := $(VENV)/.ready-tests
+CODE   := gmlib tools tests book sweeps benchmarks
 
-.PHONY: help book serve test lint format execute claims student instructor colab sweep new-chapter address bench lock clean
+.PHONY: help book serve test lint format supported execute claims student instructor colab sweep new-chapter address bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 	@echo
+	@echo "  make test CHAPTER=gan                   (CHAPTER: all)"
 	@echo "  make execute CHAPTER=gan SCALE=cpu      (CHAPTER: all; SCALE: auto)"
 	@echo "  make sweep NAME=gan_seeds WORKERS=2 BACKEND=loky (or ray, dask; SCALE: auto)"
 	@echo "  make new-chapter NAME=flows TITLE='Normalising flows'"
@@ -24,18 +26,23 @@ book: $(READY) ## render the site into _build/html
 serve: book ## render it, open it in a browser
 	@$(BIN)/python tools/serve.py
 
-test: $(READY) ## run every check
+test: $(TESTED) ## run every check
 	@sh tools/setup.sh browser
-	@$(BIN)/python tools/test.py
+	@$(BIN)/python tools/test.py $(CHAPTER)
 
-lint: $(READY) ## check the style of the code
+lint: $(TESTED) ## check style and types of the code, and the workflows of CI
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/ruff check --select E9,F401,F821 chapters
+	@$(BIN)/pyrefly check
+	@$(BIN)/jactionlint --ignore unpinned-uses --shellcheck= .github/workflows/*.yml
 
-format: $(READY) ## put the code into that style
+format: $(TESTED) ## put the code into that style
 	@$(BIN)/ruff check --fix $(CODE)
 	@$(BIN)/ruff format $(CODE)
+
+supported: ## test the wheel with the Python named by PYTHON, as CI does everywhere
+	@PYTHON="$(PYTHON)" sh tools/supported.sh
 
 execute: $(READY) ## run the lectures anew and store their outputs
 	@$(BIN)/python tools/execute.py $(CHAPTER) --scale $(or $(SCALE),auto)
@@ -52,7 +59,8 @@ instructor: $(READY) ## notebooks with both, in _build/instructor
 colab: $(READY) ## run the lectures with Colab's versions (VERSIONS=newest)
 	@$(BIN)/python tools/colab.py $(CHAPTER) --versions $(or $(VERSIONS),colab)
 
-sweep: $(READY) ## run a recorded sweep, or go on with it
+# ray and dask are among what the tests need
+sweep: $(if $(filter ray dask,$(BACKEND)),$(TESTED),$(READY)) ## run a recorded sweep, or go on with it
 	@$(BIN)/python tools/sweep.py "$(NAME)" --scale $(or $(SCALE),auto) \
 	    --backend $(or $(BACKEND),loky) $(if $(WORKERS),--workers $(WORKERS)) \
 	    $(if $(ADDRESS),--address $(ADDRESS)) $(if $(RETRY),--retry)
@@ -63,8 +71,8 @@ new-chapter: $(READY) ## begin a lecture from the template
 address: $(READY) ## write the repository's public address wherever it stands
 	@$(BIN)/python tools/address.py $(URL)
 
-bench: $(READY) ## speed of the engine against the textbook loop
-	@$(BIN)/python tools/bench.py $(ARGS)
+bench: $(READY) ## speed against the textbook loop (NAME: quality, sizes, ranks)
+	@$(BIN)/python -m benchmarks.$(or $(NAME),loops) $(ARGS)
 
 lock: $(READY) ## lock the versions anew (UPGRADE=--upgrade: the newest)
 	@sh tools/lock.sh $(UPGRADE)
@@ -74,4 +82,7 @@ clean: ## remove what was built (the environment: rm -r .venv)
 	rm -f chapters/*.partial.ipynb
 
 $(READY): requirements.lock tools/uv.lock.txt pyproject.toml
-	@PYTHON="$(PYTHON)" sh tools/setup.sh
+	@PYTHON="$(PYTHON)" sh tools/setup.sh book
+
+$(TESTED): $(READY) requirements-test.lock
+	@sh tools/setup.sh tests

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from ranks import traffic
 from torch import nn
 
+from benchmarks.traffic import traffic
 from gmlib import nets, ranks, runtime
 from gmlib.game import Player, adam, fit, sgd
 from gmlib.objectives import jensen_shannon, standard_normal

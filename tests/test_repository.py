@@ -1,9 +1,14 @@
 """The repository itself: locked versions, nothing of the machine it was made on."""
 
+import json
+import os
 import re
 import subprocess
+import sys
 import tomllib
+from pathlib import Path
 
+import address
 import pytest
 import yaml
 from notebooks import ROOT
@@ -13,10 +18,15 @@ from packaging.version import Version
 from pybtex.database import parse_file
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
-LOCK = (ROOT / "requirements.lock").read_text("utf8")
+BOOK, TESTS = (
+    (ROOT / name).read_text("utf8")
+    for name in ("requirements.lock", "requirements-test.lock")
+)
 ENTRY = re.compile(
     r"(?m)^([a-z0-9][a-z0-9.-]*)==(\S+)(?: ; (.*?))? \\\n((?:    --.*\n)+)"
 )
+BIN = Path(sys.executable).parent
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
 def tracked():
@@ -41,13 +51,14 @@ def name_of(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-# ------------------------------------------------------------------------ the lock
+# ----------------------------------------------------------------------- the locks
 
 
-def test_every_locked_package_has_hashes():
-    entries = ENTRY.findall(LOCK)
+@pytest.mark.parametrize("lock", [BOOK, TESTS], ids=["book", "tests"])
+def test_every_locked_package_has_hashes(lock):
+    entries = ENTRY.findall(lock)
     assert len(entries) > 100
-    assert "".join(LOCK.split()) == "".join(
+    assert "".join(lock.split()) == "".join(
         "".join(f"{n}=={v}{' ; ' + m if m else ''} \\\n{h}".split())
         for n, v, m, h in entries
     ), "the lock holds more than packages and hashes"
@@ -56,33 +67,60 @@ def test_every_locked_package_has_hashes():
             assert re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line)
 
 
-def test_the_lock_holds_no_address():
-    for name in ("requirements.lock", "tools/uv.lock.txt"):
-        assert not re.search(r"//|index|find-links|@", (ROOT / name).read_text("utf8"))
+@pytest.mark.parametrize(
+    "name", ["requirements.lock", "requirements-test.lock", "tools/uv.lock.txt"]
+)
+def test_the_locks_hold_no_address(name):
+    assert not re.search(r"//|index|find-links|@", (ROOT / name).read_text("utf8"))
 
 
-def test_the_lock_answers_what_the_project_asks_for():
-    locked = {}
-    for name, version, marker, _ in ENTRY.findall(LOCK):
-        here = not marker or Requirement(f"x ; {marker}").marker.evaluate()
-        if here:
-            locked[name] = Version(version)
+def locked(lock):
+    """Return {name: version} of what a lock installs here."""
+    return {
+        name: Version(version)
+        for name, version, marker, _ in ENTRY.findall(lock)
+        if not marker or Requirement(f"x ; {marker}").marker.evaluate()
+    }
+
+
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [(BOOK, {"book"}), (TESTS, {"book", "test", "cluster"})],
+    ids=["book", "tests"],
+)
+def test_a_lock_answers_what_the_project_asks_for(lock, extras):
     asked = [*PROJECT["dependencies"]]
-    for extra in PROJECT["optional-dependencies"].values():
-        asked += extra
+    for extra in extras:
+        asked += PROJECT["optional-dependencies"][extra]
+    versions = locked(lock)
     for line in asked:
         wanted = Requirement(line)
         if wanted.marker and not wanted.marker.evaluate(default_environment()):
             continue
         name = name_of(wanted.name)
-        assert name in locked, f"{name}: `make lock`"
-        assert locked[name] in wanted.specifier, f"{name}: `make lock`"
+        assert name in versions, f"{name}: `make lock`"
+        assert versions[name] in wanted.specifier, f"{name}: `make lock`"
+
+
+def test_the_book_is_locked_to_the_versions_that_are_tested():
+    tested = {
+        (name, version): hashes for name, version, _, hashes in ENTRY.findall(TESTS)
+    }
+    for name, version, _, hashes in ENTRY.findall(BOOK):
+        assert tested.get((name, version)) == hashes, f"{name}: `make lock`"
+
+
+def test_the_book_needs_nothing_of_what_only_tests_use():
+    asked = PROJECT["optional-dependencies"]
+    names = {name_of(Requirement(r).name) for r in asked["test"] + asked["cluster"]}
+    # The kernel of the notebooks and the theme of the site need these two as well.
+    assert names & locked(BOOK).keys() == {"psutil", "beautifulsoup4"}
 
 
 def test_the_set_up_starts_from_the_locked_uv():
     start = (ROOT / "tools" / "uv.lock.txt").read_text("utf8")
     assert start.startswith("uv==")
-    assert start in LOCK
+    assert start in BOOK
 
 
 def test_the_library_fits_colab():
@@ -139,7 +177,8 @@ def test_the_documents_link_to_what_exists():
         for link in re.findall(r"\]\(([^)#:]+)\)", text):
             assert (ROOT / link).exists(), f"{name}: {link}"
         for path in re.findall(
-            r"`((?:tools|chapters|gmlib|data|book|tests)/[^`]*)`", text
+            r"`((?:tools|chapters|gmlib|data|book|tests|benchmarks|\.github)/[^`]*)`",
+            text,
         ):
             assert (ROOT / path).exists(), f"{name}: {path}"
 
@@ -152,12 +191,6 @@ def test_the_front_page_leads_to_every_lecture():
             assert entry["file"] in text
 
 
-def test_ci_runs_the_tests():
-    script = ROOT / ".ci" / "run"
-    assert script.stat().st_mode & 0o111
-    assert "make test" in script.read_text("utf8")
-
-
 def test_the_licences_and_the_citation_are_there():
     for name in PROJECT["license-files"]:
         assert len((ROOT / name).read_text("utf8")) > 500
@@ -165,6 +198,92 @@ def test_the_licences_and_the_citation_are_there():
     assert {"cff-version", "message", "title", "authors"} <= citation.keys()
     assert citation["version"] == PROJECT["version"]
     assert citation["license"] == PROJECT["license"]
+
+
+# -------------------------------------------------- CI, and machines for development
+
+
+def test_ci_runs_the_tests():
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    assert "make test" in script.read_text("utf8")
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_runs_commands_that_exist_and_may_only_read(path):
+    text = path.read_text("utf8")
+    rules = re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text("utf8"))
+    assert set(re.findall(r"run: make ([a-z-]+)", text)) <= {*rules}
+    assert yaml.safe_load(text)["permissions"] == {"contents": "read"}
+
+
+def test_the_machines_that_the_readme_names_are_those_of_ci():
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text("utf8"))["jobs"]
+    matrix = jobs["supported"]["strategy"]["matrix"]
+    readme = (ROOT / "README.md").read_text("utf8")
+    assert ", ".join(matrix["python"]).replace(", 3.14", " and 3.14") in readme
+    assert {m.split("-")[0] for m in matrix["machine"]} == {"ubuntu", "macos"}
+    lowest = Requirement(f"python {PROJECT['requires-python']}").specifier
+    assert [v in lowest for v in ("3.10", *matrix["python"])] == [False] + 4 * [True]
+
+
+@pytest.mark.parametrize(
+    ("url", "is_set", "is_here"),
+    [
+        (address.PLACEHOLDER, "false", "false"),
+        ("https://github.com/someone/course", "true", "true"),
+        ("https://github.com/someone/original", "true", "false"),
+    ],
+)
+def test_workflows_read_the_address_from_its_one_place(url, is_set, is_here, tmp_path):
+    place = ROOT / ".github" / "workflows" / "address.yml"
+    (step,) = yaml.safe_load(place.read_text("utf8"))["jobs"]["read"]["steps"][1:]
+    text = (ROOT / "pyproject.toml").read_text("utf8")
+    (tmp_path / "pyproject.toml").write_text(text.replace(address.address(), url))
+    env = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_OUTPUT": "out"}
+    env |= {"GITHUB_REPOSITORY": "someone/course", "PATH": os.environ["PATH"]}
+    subprocess.run(["bash", "-e", "-c", step["run"]], cwd=tmp_path, env=env, check=True)
+    said = (tmp_path / "out").read_text("utf8")
+    assert said == f"is-set={is_set}\nis-here={is_here}\n"
+
+
+def test_nothing_runs_or_is_published_without_an_address():
+    for name, output in (("ci", "is-set"), ("site", "is-here")):
+        place = ROOT / ".github" / "workflows" / f"{name}.yml"
+        jobs = yaml.safe_load(place.read_text("utf8"))["jobs"]
+        assert jobs.pop("address") == {"uses": "./.github/workflows/address.yml"}
+        asks = {
+            job
+            for job, what in jobs.items()
+            if what.get("if") == f"needs.address.outputs.{output} == 'true'"
+        }
+        assert asks
+        assert all(job in asks or jobs[job]["needs"] in asks for job in jobs)
+
+
+def test_lint_sees_a_broken_workflow_and_a_wrong_type(tmp_path):
+    makefile = (ROOT / "Makefile").read_text("utf8")
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf8")
+    broken = tmp_path / "ci.yml"
+    broken.write_text(workflow.replace("matrix.machine", "matrix.machines"))
+    (lint,) = re.findall(r"\$\(BIN\)/(jactionlint .*) \.github", makefile)
+    command, *options = lint.split()
+    run = [BIN / command, *options, "--", broken]
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert '"machines" is not defined' in done.stdout
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("def f(x: int) -> int:\n    return x\n\n\nf('a')\n")
+    assert "$(BIN)/pyrefly check\n" in makefile
+    run = [BIN / "pyrefly", "check", "--config", ROOT / "pyproject.toml", wrong]
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "bad-argument-type" in done.stdout
+
+
+def test_a_container_begins_with_the_book():
+    place = ROOT / ".devcontainer" / "devcontainer.json"
+    assert json.loads(place.read_text("utf8"))["postCreateCommand"] == "make book"
 
 
 # ----------------------------------------------------------------- the bibliography

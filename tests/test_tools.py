@@ -1,6 +1,5 @@
 """The tools keep what they promise: whole notebooks, true stamps, one address."""
 
-import math
 import os
 import shutil
 import signal
@@ -9,10 +8,6 @@ import sys
 import time
 
 import address
-import bench
-import bench_quality
-import bench_ranks
-import bench_sizes
 import execute
 import nbformat
 import new_chapter
@@ -253,69 +248,6 @@ def test_an_install_cell_never_names_an_address_that_nobody_set():
     text = address.install_cell(address.PLACEHOLDER)
     assert "://" not in text
     assert "pip" not in text
-
-
-# ------------------------------------------------------------------------ the bench
-
-
-def test_the_bench_measures_every_game():
-    """All loops of each game train; how fast is for `make bench` to say."""
-    small = [name for name in bench.GAMES if "64x64" not in name]
-    quick = ["--seconds", "0.01", "--repeats", "1", "--no-switches", "--no-cold"]
-    rows = bench.main([*small, *quick])
-    assert [(r["game"], r["loop"]) for r in rows] == [
-        (name, loop) for name in small for loop in ("textbook", "engine")
-    ]
-    # So short a measurement is noise: what counts here is that there is one.
-    measured = [row[k] for row in rows for k in ("images/s", "of matrix peak")]
-    assert all(math.isfinite(number) and number != 0 for number in measured)
-
-
-def test_the_work_of_a_round_is_counted_as_on_paper():
-    """Every product once forward, once for its weights, once for its input."""
-    game = bench.GAMES["VAE 784-400-20"]
-    flops, moved = bench.work_of(bench.engine_loop(game))
-    first = 784 * 400
-    products = first + 400 * 40 + 20 * 400 + 400 * 784
-    # The data needs no gradient: the first layer saves its third product.
-    assert flops == 2 * game.batch * (3 * products - first)
-    assert moved > 4 * products
-
-
-def test_a_cold_start_is_measured_in_a_process_of_its_own():
-    found = bench.apart("MLP GAN 784", "--cold", "engine")
-    assert 0 < found["cold start, s"] < 300
-    assert found["peak memory, MiB"] > 100
-
-
-def test_time_to_quality_is_measured_for_both_loops():
-    rows = bench_quality.main(["--target", "1e9", "--seeds", "1"])
-    assert [(r["loop"], r["rounds"]) for r in rows] == [
-        ("textbook", bench_quality.EVERY), ("engine", bench_quality.EVERY)
-    ]  # fmt: skip
-    assert all(row["seconds"] > 0 and row["FID reached"] > 1 for row in rows)
-
-
-def test_sizes_are_measured_and_drawn():
-    this = bench_sizes.game(batch=8, width=4, size=14)
-    speed, share = bench_sizes.throughput(this, 0.01, 1)
-    assert math.isfinite(speed)
-    assert share != 0  # of so short a measurement no more can be said
-    rows = [
-        {"varied": varied, "value": value, "images/s": 10.0, "of matrix peak": 0.5}
-        for varied, values in bench_sizes.SIZES.items()
-        for value in values
-    ]
-    assert len(bench_sizes.figure(rows).axes) == 2 * len(bench_sizes.SIZES)
-    assert 0 < bench_sizes.seconds_of_a_checkpoint("VAE 784-400-20") < 60
-
-
-def test_a_ring_of_two_moves_every_byte_once():
-    sent = {"gradients": 3e9, "moments": 1e9, "messages": 0}
-    assert bench_ranks.ring(sent, 2, 1e9) == pytest.approx(4.0)
-    assert bench_ranks.ring(sent, 8, 1e9) == pytest.approx(4.0 * 14 / 8)
-    silent = {"gradients": 0, "moments": 0, "messages": 3}
-    assert bench_ranks.ring(silent, 8, 1e9) == pytest.approx(3 * 14 * 20e-6)
 
 
 # ------------------------------------------------------------------ a new chapter

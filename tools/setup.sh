@@ -1,7 +1,8 @@
 #!/bin/sh
-# Set up what the book needs: `setup.sh` the Python environment, `setup.sh browser` a
-# browser for the tests. Where a system program is missing, it is installed (as root, on
-# Debian and Ubuntu) or named together with the package that brings it.
+# Set up what is needed: `setup.sh book` the Python environment of the book, `setup.sh
+# tests` what the tests add to it, `setup.sh browser` a browser for them. Where a system
+# program is missing, it is installed (as root, on Debian and Ubuntu) or named together
+# with the package that brings it.
 set -eu
 cd "$(dirname "$0")/.."
 VENV=.venv
@@ -22,7 +23,7 @@ install() { # install PACKAGE ...
 }
 
 find_python() {
-    for name in "${PYTHON:-python3}" python3 python3.13 python3.12 python3.11; do
+    for name in "${PYTHON:-python3}" python3 python3.14 python3.13 python3.12 python3.11; do
         if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             command -v "$name"
             return
@@ -31,7 +32,7 @@ find_python() {
     return 1
 }
 
-environment() {
+environment() { # make it, or mend it, with the Python that is found
     if ! python=$(find_python); then
         echo "setup: Python 3.11 or newer is needed; on Debian and Ubuntu:" >&2
         echo "    apt-get install python3 python3-venv" >&2
@@ -58,13 +59,15 @@ environment() {
     *) "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
         --require-hashes -r tools/uv.lock.txt ;;
     esac
-    echo "setup: installing the locked packages"
+}
+
+packages() { # packages LOCK: exactly those of the lock, and gmlib from this checkout
+    echo "setup: installing the packages of $1"
     # uv from the environment itself, told which one it is
     VIRTUAL_ENV=$PWD/$VENV
     export VIRTUAL_ENV
-    "$VENV/bin/uv" pip sync --quiet --require-hashes requirements.lock
+    "$VENV/bin/uv" pip sync --quiet --require-hashes "$1"
     "$VENV/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable .
-    touch "$VENV/.ready"
 }
 
 browser() {
@@ -84,7 +87,15 @@ browser() {
     exit 1
 }
 
-case "${1:-environment}" in
-environment) environment ;;
+case "${1:-book}" in
+book)
+    environment
+    packages requirements.lock
+    touch "$VENV/.ready"
+    ;;
+tests)
+    packages requirements-test.lock
+    touch "$VENV/.ready-tests"
+    ;;
 browser) browser ;;
 esac

@@ -1,6 +1,6 @@
 """Seconds of training until a fixed Fréchet distance: the engine and the textbook loop.
 
-    python tools/bench_quality.py [--target 150] [--seeds 3] [--record]
+    python -m benchmarks.quality [--target 150] [--seeds 3] [--record]
 
 The same DCGAN (28 × 28, width 16), the same initial weights, learning rates and
 batches of 64; MNIST, or the digits where it cannot be had. The distance is taken
@@ -12,10 +12,10 @@ import argparse
 import statistics
 import time
 
-import bench
-import textbook
 import torch
 
+from benchmarks import games, records, textbook
+from benchmarks.measure import synchronize
 from gmlib import data, metrics, runtime
 from gmlib.game import fit
 
@@ -27,7 +27,7 @@ def loops(images):
     device = runtime.device()
 
     def engine(G, T):
-        players = bench.gan_players(G, T, LR)
+        players = games.gan_players(G, T, LR)
         p_data = images.map(data.to_tanh)
         return lambda rounds: fit(players, p_data, rounds, progress=False)
 
@@ -41,7 +41,7 @@ def loops(images):
 
 def distance_of(judge, real):
     """Return G → its Fréchet distance to the features `real`, from fixed noise."""
-    noise = torch.randn(2000, bench.Z, device=runtime.device())
+    noise = torch.randn(2000, games.Z, device=runtime.device())
 
     def distance(G):
         with runtime.evaluating(G):
@@ -54,12 +54,12 @@ def distance_of(judge, real):
 def to_quality(make, seed, distance, target):
     """Return (seconds, rounds, distance) at the first look at or under the target."""
     runtime.seed(seed)
-    G, T = bench.dcgan_networks(28, width=16)
+    G, T = games.dcgan_networks(28, width=16)
     train, seconds, rounds, found = make(G, T), 0.0, 0, float("inf")
     while found > target and rounds < LIMIT:
         start = time.perf_counter()
         train(EVERY)
-        bench.synchronize()
+        synchronize()
         seconds += time.perf_counter() - start
         rounds, found = rounds + EVERY, distance(G)
     return seconds, rounds, found
@@ -75,7 +75,7 @@ def main(argv=None):
     images, test = data.images("train"), data.images("test")
     judge = metrics.judge(images.name)
     distance = distance_of(judge, judge.features(test.x))
-    rows, here = [], bench.machine()
+    rows, here = [], records.machine()
     for seed in range(asked.seeds):
         for name, make in loops(images).items():
             seconds, rounds, found = to_quality(make, seed, distance, asked.target)
@@ -104,7 +104,7 @@ def main(argv=None):
         f"mean: textbook {slow:.1f} s, engine {quick:.1f} s: {slow / quick:.2f} times"
     )
     if asked.record:
-        bench.record("quality", rows)
+        records.record("quality", rows)
     return rows
 
 

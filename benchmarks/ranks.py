@@ -1,6 +1,6 @@
 """Scaling over ranks: measured for 1 and 2 processes here, projected for 8.
 
-    python tools/bench_ranks.py [--record]
+    python -m benchmarks.ranks [--record]
 
 Each rank has one thread and a batch of 64 of its own (weak scaling), with Gloo
 between them. Two ranks are held against two processes that do not know each other and
@@ -17,9 +17,9 @@ import subprocess
 import sys
 from contextlib import redirect_stdout
 
-import bench
-from ranks import traffic
-
+from benchmarks import games, records
+from benchmarks.measure import seconds_of_a_round
+from benchmarks.traffic import traffic
 from gmlib import ranks, runtime
 
 ROUNDS = {"MLP GAN 784": 120, "DCGAN 28x28": 16, "WGAN-GP 28x28": 6}
@@ -31,10 +31,10 @@ def worker(name):
     """Under torchrun: print the mean seconds of a round, on rank 0."""
     with redirect_stdout(sys.stderr):
         ranks.start(runtime.device().type)
-        game = bench.GAMES[name]
-        train = bench.engine_loop(game._replace(batch=game.batch * ranks.world()))
+        game = games.GAMES[name]
+        train = games.engine_loop(game._replace(batch=game.batch * ranks.world()))
         train(2)
-        taken = [bench.seconds_of_a_round(train, ROUNDS[name]) for _ in range(3)]
+        taken = [seconds_of_a_round(train, ROUNDS[name]) for _ in range(3)]
     ranks.say(json.dumps(sorted(taken)[1]))
     ranks.stop()
 
@@ -43,8 +43,10 @@ def seconds_on(name, ranks=1, at_once=1):
     """Return the seconds of a round, one thread a rank; the mean of `at_once` runs."""
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     run += ["--local-addr=127.0.0.1"]  # a machine need not know its own name
-    command = [*run, f"--nproc-per-node={ranks}", __file__, "--worker", name]
+    command = [*run, f"--nproc-per-node={ranks}", "-m", "benchmarks.ranks"]
+    command += ["--worker", name]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    pipes["cwd"] = records.ROOT
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     runs = [subprocess.Popen(command, env=env, **pipes) for _ in range(at_once)]
     found = []
@@ -74,11 +76,11 @@ def main(argv=None):
     asked = parser.parse_args(argv)
     if asked.worker:
         return worker(asked.worker)
-    rows, here = [], bench.machine() | {"threads": 1}
+    rows, here = [], records.machine() | {"threads": 1}
     for name in ROUNDS:
-        game = bench.GAMES[name]
+        game = games.GAMES[name]
         players = game.players(*[m.to(runtime.device()) for m in game.networks()])
-        sent = traffic(players, bench.noise(game), game.batch, 8)
+        sent = traffic(players, games.noise(game), game.batch, 8)
         one, apart = seconds_on(name), seconds_on(name, at_once=2)
         two = seconds_on(name, ranks=2)
         row = {
@@ -104,7 +106,7 @@ def main(argv=None):
             flush=True,
         )
     if asked.record:
-        bench.record("ranks", rows)
+        records.record("ranks", rows)
     return rows
 
 

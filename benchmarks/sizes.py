@@ -1,6 +1,6 @@
 """What size costs: throughput against batch, width and resolution; sweeps; checkpoints.
 
-    python tools/bench_sizes.py [--seconds 1.5] [--repeats 3] [--record]
+    python -m benchmarks.sizes [--seconds 1.5] [--repeats 3] [--record]
 
 A DCGAN, one size varied and the others at their defaults (batch 64, width 32, 28 × 28);
 a sweep of eight small GANs against the number of workers; and how long a checkpoint
@@ -9,15 +9,14 @@ takes, as a share of the two minutes between two of them.
 """
 
 import argparse
+import importlib.util
 import statistics
 import tempfile
 from pathlib import Path
 
-import bench
-from sweep import load
-
+from benchmarks import games, measure, records
 from gmlib import plot, runtime
-from gmlib.game import SAVE_SECONDS
+from gmlib.game import SAVE_SECONDS, fit
 from gmlib.game.engine import Game
 from gmlib.game.state import save
 from gmlib.sweep import crossed, sweep
@@ -28,52 +27,61 @@ SIZES = {
     "width": [4, 8, 16, 32, 64, 128],
     "size": [14, 28, 56],
 }
+WORKERS = [1, 2, 4]
 
 
 def game(batch, width, size):
     """Return the DCGAN of these sizes, as a game of the bench."""
-    return bench.dcgan(0, size)._replace(
-        batch=batch, networks=lambda: bench.dcgan_networks(size, width)
+    return games.dcgan(0, size)._replace(
+        batch=batch, networks=lambda: games.dcgan_networks(size, width)
     )
 
 
 def throughput(this, seconds, repeats):
     """Return (images/s, share of the peak of a matrix product): medians."""
-    train = bench.engine_loop(this)
-    rounds = bench.enough(train, seconds)
-    flops, _ = bench.work_of(train)
+    train = games.engine_loop(this)
+    rounds = measure.enough(train, seconds)
+    flops, _ = measure.work_of(train)
     speeds, shares = [], []
     for _ in range(repeats):
-        speeds.append(this.batch / bench.seconds_of_a_round(train, rounds))
-        shares.append(flops * speeds[-1] / this.batch / bench.matrix_peak())
+        speeds.append(this.batch / measure.seconds_of_a_round(train, rounds))
+        shares.append(flops * speeds[-1] / this.batch / measure.matrix_peak())
     return statistics.median(speeds), statistics.median(shares)
 
 
-WORKERS = [1, 2, 4]
+def short_gans():
+    """Return the recorded sweep of GANs of the ring, with few rounds a cell."""
+    name = "gan_seeds"
+    # A module that nobody can import travels to the workers by value, rounds and all.
+    path = records.ROOT / "sweeps" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.rounds = 600
+    return module
 
 
 def seconds_of_a_sweep(workers):
     """Return how long eight GANs of the ring take, with the start of the workers."""
-    module = load("gan_seeds")
-    module.rounds = 600
+    module = short_gans()
     grid = crossed(ratio=[1.0], seed=range(8))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sweep.csv"
         run = lambda _: sweep(module.cell, grid, path, workers=workers)  # noqa: E731
-        return bench.seconds_of(run, 1)
+        return measure.seconds_of(run, 1)
 
 
 def seconds_of_a_checkpoint(name):
     """Return how long one checkpoint of a game of the bench takes to write."""
-    this = bench.GAMES[name]
+    this = games.GAMES[name]
     players = this.players(*[m.to(runtime.device()) for m in this.networks()])
-    p_data = bench.noise(this)
-    bench.fit(players, p_data, 2, batch_size=this.batch, progress=False)
+    p_data = games.noise(this)
+    fit(players, p_data, 2, batch_size=this.batch, progress=False)
     state = Game(players, p_data, this.batch)
     state.names = list(players)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state.safetensors"
-        times = [bench.seconds_of(lambda _: save(state, path), 1) for _ in range(5)]
+        times = [measure.seconds_of(lambda _: save(state, path), 1) for _ in range(5)]
     return statistics.median(times)
 
 
@@ -104,7 +112,7 @@ def main(argv=None):
     parser.add_argument("--record", action="store_true", help="write CSV and figure")
     asked = parser.parse_args(argv)
     runtime.seed(0)
-    rows, here = [], bench.machine()
+    rows, here = [], records.machine()
     for varied, values in SIZES.items():
         for value in values:
             this = game(**DEFAULT | {varied: value})
@@ -124,15 +132,15 @@ def main(argv=None):
         row = {"varied": "workers", "value": workers, "seconds": taken}
         rows.append(row | here)
         print(f"a sweep of eight cells with {workers} workers: {taken:.1f} s")
-    for name in bench.GAMES:
+    for name in games.GAMES:
         taken = seconds_of_a_checkpoint(name)
         print(
             f"checkpoint of {name:15} {1e3 * taken:6.1f} ms,"
             f" {taken / SAVE_SECONDS:.3%} of the time between two"
         )
     if asked.record:
-        bench.record("sizes", rows)
-        figure(rows).savefig(bench.RESULTS / "sizes.webp", dpi=144)
+        records.record("sizes", rows)
+        figure(rows).savefig(records.RESULTS / "sizes.webp", dpi=144)
     return rows
 
 

@@ -1,5 +1,5 @@
-"""The training loops of most tutorials, as they stand there: what `bench.py` measures
-the engine against.
+"""The training loops of most tutorials, as they stand there: what the
+engine is measured against.
 
 A DataLoader that decodes and transforms picture by picture, `.item()` after every
 step, gradients that are thrown away, tensors in the default memory format, Adam as
