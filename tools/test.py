@@ -63,7 +63,7 @@ def print_budgets():
         if file.exists():
             spent = json.loads(file.read_text("utf8"))
             over = over_budget(read(path), "smoke", spent["seconds"], spent["mib"])
-            took = f"{spent['seconds']:5.0f} s {spent['mib']:5} MiB at smoke"
+            took = f"{spent['seconds']:5.0f} CPU s {spent['mib']:5} MiB at smoke"
             notes = "".join(f"  OVER BUDGET: {line}" for line in over)
             print(f"{path.stem:16} {took}{notes}")
 
