@@ -16,7 +16,9 @@ from pathlib import Path
 
 from benchmarks import games, measure, records
 from gmlib import plot, runtime
-from gmlib.game import SAVE_SECONDS, _Game, fit
+from gmlib.game import SAVE_SECONDS, fit
+from gmlib.game.engine import Game
+from gmlib.game.state import save
 from gmlib.sweep import crossed, sweep
 
 DEFAULT = {"batch": 64, "width": 32, "size": 28}
@@ -75,11 +77,11 @@ def seconds_of_a_checkpoint(name):
     players = this.players(*[m.to(runtime.device()) for m in this.networks()])
     p_data = games.noise(this)
     fit(players, p_data, 2, batch_size=this.batch, progress=False)
-    state = _Game(players, p_data, 2, this.batch, False)
+    state = Game(players, p_data, this.batch)
     state.names = list(players)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state.safetensors"
-        times = [measure.seconds_of(lambda _: state.save(path), 1) for _ in range(5)]
+        times = [measure.seconds_of(lambda _: save(state, path), 1) for _ in range(5)]
     return statistics.median(times)
 
 

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from gmlib.game import _Game
+from gmlib.game.engine import Game
 
 
 def traffic(players, data, batch_size=64, world=8):
@@ -22,7 +22,7 @@ def traffic(players, data, batch_size=64, world=8):
         / world times these bytes through every rank. The losses, read every 256
         rounds, and the flags on the host are left out.
     """
-    game = _Game(players, data, 1, batch_size, False)
+    game = Game(players, data, batch_size)
     total = dict.fromkeys(("gradients", "moments", "messages"), 0.0)
 
     def add(player, kind, size, messages):
@@ -38,7 +38,7 @@ def traffic(players, data, batch_size=64, world=8):
             size = world * (2 * x.shape[1] + 1) * max(x.element_size(), 4)
             # Once forward, and once backward if a gradient goes through.
             passes = 1 + x.requires_grad
-            add(game._focused, "moments", passes * size, passes)
+            add(game.focused, "moments", passes * size, passes)
 
     hook = nn.modules.module.register_module_forward_hook(normalised)
     try:

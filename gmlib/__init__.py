@@ -1,9 +1,10 @@
 """gmlib: the shared module of an executable course on deep generative models.
 
-Rooms, from the ground up: `runtime`, `history`, `ema`, `fingerprint`;
-`objectives`, `divergences`, `nets`, `data`, `checkpoint`; `game`, `metrics`,
-`plot`, `sweep`, `architectures`; `lecture`. Import what you use from its room, as in
-``from gmlib.game import Player, fit``.
+Rooms, from the ground up: `runtime`, `checks`, `history`, `ema`, `fingerprint`,
+`ranks`; `objectives`, `divergences`, `nets`, `data`, `checkpoint`; `game`,
+`metrics`, `plot`, `sweep`, `architectures`; `lecture`. A room is a module, or a
+package whose face (its `__init__`) holds all that a lecture needs. Import what you
+use from its room, as in ``from gmlib.game import Player, fit``.
 """
 
 from importlib.metadata import PackageNotFoundError, version

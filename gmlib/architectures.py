@@ -5,13 +5,15 @@ width are arguments, as in the experiments of Gulrajani et al. 2017, section 5.
 """
 
 import random
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from gmlib import nets
+from gmlib import checks, nets
 
 __all__ = ["ACTIVATIONS", "FACTORS", "NORMS", "critic", "dense", "draw", "generator"]
 
@@ -19,14 +21,14 @@ __all__ = ["ACTIVATIONS", "FACTORS", "NORMS", "critic", "dense", "draw", "genera
 class Shifted(nn.Module):
     """softplus(2t + 2)/2 − 1, a smooth ReLU (Gulrajani et al. 2017, table 1)."""
 
-    def forward(self, t):
+    def forward(self, t: Tensor) -> Tensor:
         return softplus(2 * t + 2) / 2 - 1
 
 
 class Gated(nn.Module):
     """tanh(a) σ(b) of the two halves of the channels (van den Oord et al. 2016)."""
 
-    def forward(self, t):
+    def forward(self, t: Tensor) -> Tensor:
         a, b = t.chunk(2, 1)
         return a.tanh() * b.sigmoid()
 
@@ -34,25 +36,23 @@ class Gated(nn.Module):
 class Residual(nn.Sequential):
     """t + f(t)."""
 
-    def forward(self, t):
-        return t + super().forward(t)
+    def forward(self, input: Tensor) -> Tensor:
+        return input + super().forward(input)
 
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "leaky": lambda: nn.LeakyReLU(0.2),
     "softplus": Shifted,
     "tanh": nn.Tanh,
     "gated": Gated,
 }
-NORMS = {
+NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm2d,
     "layer": lambda c: nn.GroupNorm(1, c),  # over channels and pixels of a sample
     "none": lambda c: nn.Identity(),
 }
-
-
-FACTORS = {
+FACTORS: dict[str, list[Any]] = {
     "activation": ["relu", "leaky", "softplus", "tanh"],
     "depth": [1, 2, 3, 5],
     "width": [32, 64, 128],
@@ -60,7 +60,7 @@ FACTORS = {
 }
 
 
-def draw(number):
+def draw(number: int) -> dict[str, Any]:
     """Return the random architecture of this number, a dictionary of its factors.
 
     ``activation_G``, ``depth_G``, ``width_G``, ``norm_G`` and the same with ``_T``,
@@ -71,39 +71,41 @@ def draw(number):
     return {f"{f}_{who}": choose(FACTORS[f]) for who in "GT" for f in FACTORS}
 
 
-def dense(sizes, activation="relu", norm="none"):
+def dense(
+    sizes: Sequence[int], activation: str = "relu", norm: str = "none"
+) -> nn.Sequential:
     """Fully connected layers, (n, sizes[0]) → (n, sizes[-1]), linear at the end.
 
     Normalisation before each nonlinearity, as in `generator`; He's initialisation,
-    a tenth of it in the last layer, so that no output begins saturated.
+    a tenth of it in the last layer, so that no output begins saturated. Raises
+    ValueError for names that are not in `ACTIVATIONS` and `NORMS`.
     """
     _known(activation, norm)
     wide = 2 if activation == "gated" else 1  # the gate halves the numbers
-    layers = []
+    layers: list[nn.Module] = []
     for i, c in pairwise(sizes[:-1]):
         o = wide * c
         normal = nn.BatchNorm1d(o) if norm == "batch" else NORMS[norm](o)
         layers += [nn.Linear(i, o), normal, ACTIVATIONS[activation]()]
-    network = _finish([*layers, nn.Linear(*sizes[-2:])], "he")
+    last = nn.Linear(sizes[-2], sizes[-1])
+    network = _finish([*layers, last], "he", sizes[0])
     with torch.no_grad():
-        network[-1].weight.mul_(0.1)
+        last.weight.mul_(0.1)
     return network
 
 
-def _known(activation, norm):
-    for name, value, known in (
-        ("activation", activation, ACTIVATIONS),
-        ("norm", norm, NORMS),
-    ):
-        if value not in known:
-            raise ValueError(f"{name} {value!r}: choose from {', '.join(known)}")
+def _known(activation: str, norm: str) -> None:
+    checks.choice("activation", activation, ACTIVATIONS)
+    checks.choice("norm", norm, NORMS)
 
 
-def _recipe(width, size, depth, activation, norm):
+def _recipe(
+    width: int, size: int, depth: int | None, activation: str, norm: str
+) -> tuple[int, list[int], int, Callable[..., list[nn.Module]]]:
     """Return (pixels at the lowest resolution, channels, flat layers, layer)."""
     _known(activation, norm)
-    nets._positive(width=width, size=size)
-    base, n = nets._levels(size)
+    checks.counts(width=width, size=size)
+    base, n = nets.levels(size)
     flat = 0 if depth is None else depth - n - 1
     if flat < 0:
         raise ValueError(f"{size} pixels take at least {n + 1} layers, not {depth}")
@@ -116,38 +118,41 @@ def _recipe(width, size, depth, activation, norm):
     return base**2, [width * 2**k for k in range(n)], flat, layer
 
 
-def _flat(c, layers, layer, residual):
+def _flat(
+    c: int, layers: int, layer: Callable[..., list[nn.Module]], residual: bool
+) -> list[nn.Module]:
     """3 × 3 convolutions of c channels; if residual, in blocks of two."""
     if residual:
         return [Residual(*_flat(c, 2, layer, False)) for _ in range(layers // 2)]
     return [m for _ in range(layers) for m in layer(nn.Conv2d, c, c, 3, 1, 1)]
 
 
-def _finish(layers, init):
-    if init not in ("he", "dcgan"):
-        raise ValueError(f"init {init!r}: choose from he, dcgan")
-    network = nn.Sequential(*layers)
+def _finish(layers: list[nn.Module], init: str, *shape: int) -> nn.Sequential:
+    """Chain the layers, built for samples of this shape, and initialise them."""
+    checks.choice("init", init, ("he", "dcgan"))
+    network = nets.built_for(nn.Sequential(*layers), *shape)
     if init == "dcgan":
         nets.dcgan_init(network)
     else:
         for m in network.modules():
             if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
                 nn.init.kaiming_normal_(m.weight)
-                nn.init.zeros_(m.bias)
-    return nets._on_device(network)
+                if m.bias is not None:
+                    nn.init.zeros_(m.bias)
+    return nets.on_device(network)
 
 
 def generator(
-    z_dim,
-    width=16,
-    size=28,
-    depth=None,
-    activation="relu",
-    norm="batch",
-    init="he",
-    constant=False,
-    residual=False,
-):
+    z_dim: int,
+    width: int = 16,
+    size: int = 28,
+    depth: int | None = None,
+    activation: str = "relu",
+    norm: str = "batch",
+    init: str = "he",
+    constant: bool = False,
+    residual: bool = False,
+) -> nn.Sequential:
     """A convolutional generator, (n, z_dim) → (n, 1, size, size) in (−1, 1).
 
     A projection to 4 to 7 pixels square, further layers there, and one transposed
@@ -170,6 +175,12 @@ def generator(
         Keep `width` channels throughout.
     residual : bool
         Put the 3 × 3 convolutions into residual blocks of two.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or no such network has `size` pixels or `depth` layers;
+        when it is called, if a batch of z is not of shape (n, z_dim).
     """
     pixels, channels, flat, layer = _recipe(width, size, depth, activation, norm)
     channels = [width] * len(channels) if constant else channels
@@ -179,22 +190,24 @@ def generator(
     layers += _flat(top, flat, layer, residual)
     for i, o in pairwise(channels[::-1]):
         layers += layer(nn.ConvTranspose2d, i, o, 4, 2, 1)
-    return _finish([*layers, nn.ConvTranspose2d(width, 1, 4, 2, 1), nn.Tanh()], init)
+    end = [nn.ConvTranspose2d(width, 1, 4, 2, 1), nn.Tanh()]
+    return _finish([*layers, *end], init, z_dim)
 
 
 def critic(
-    width=16,
-    size=28,
-    depth=None,
-    activation="leaky",
-    norm="none",
-    init="he",
-    residual=False,
-):
+    width: int = 16,
+    size: int = 28,
+    depth: int | None = None,
+    activation: str = "leaky",
+    norm: str = "none",
+    init: str = "he",
+    residual: bool = False,
+) -> nn.Sequential:
     """A convolutional critic or discriminator, (n, 1, size, size) → (n,).
 
     The mirror image of `generator`, with its arguments; no normalisation at the input.
-    With a gradient penalty, ``norm`` is ``layer`` or ``none``.
+    With a gradient penalty, ``norm`` is ``layer`` or ``none``. Raises what `generator`
+    raises, and when it is called, for images of another size.
     """
     pixels, channels, flat, layer = _recipe(width, size, depth, activation, norm)
     layers = layer(nn.Conv2d, 1, width, 4, 2, 1, norm="none")
@@ -202,4 +215,4 @@ def critic(
         layers += layer(nn.Conv2d, i, o, 4, 2, 1)
     layers += _flat(channels[-1], flat, layer, residual)
     end = [nn.Flatten(), nn.Linear(channels[-1] * pixels, 1), nn.Flatten(0)]
-    return _finish([*layers, *end], init)
+    return _finish([*layers, *end], init, 1, size, size)

@@ -7,17 +7,19 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 
 class CheckpointError(RuntimeError):
     """A checkpoint that cannot be read, or that belongs to another game."""
 
 
-def save(path, tensors, meta):
+def save(path: str | Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """Write `tensors` and `meta` to `path`; the old file stays until the new is whole.
 
     Parameters
@@ -41,7 +43,7 @@ def save(path, tensors, meta):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(host, partial, metadata={"gmlib": json.dumps(meta)})
-        with open(partial, "rb") as file:
+        with open(partial, "r+b") as file:  # Windows syncs what may be written
             os.fsync(file.fileno())
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
@@ -53,7 +55,7 @@ def save(path, tensors, meta):
         ) from error
 
 
-def load(path):
+def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `save` wrote.
 
     Returns
@@ -84,7 +86,7 @@ def load(path):
     return tensors, meta
 
 
-def pack(state, prefix):
+def pack(state: Any, prefix: str) -> tuple[dict[str, Tensor], Any]:
     """Split a nested state (an optimizer's) into tensors and JSON.
 
     Returns
@@ -93,10 +95,15 @@ def pack(state, prefix):
         Named ``prefix/0``, ``prefix/1``, ...
     skeleton : JSON value
         The state with each tensor replaced by ``{"tensor": name}``.
-    """
-    tensors = {}
 
-    def visit(value):
+    Raises
+    ------
+    TypeError
+        If the state holds anything but tensors and what JSON can hold.
+    """
+    tensors: dict[str, Tensor] = {}
+
+    def visit(value: Any) -> Any:
         if torch.is_tensor(value):
             name = f"{prefix}/{len(tensors)}"
             tensors[name] = value
@@ -112,7 +119,7 @@ def pack(state, prefix):
     return tensors, visit(state)
 
 
-def unpack(skeleton, tensors):
+def unpack(skeleton: Any, tensors: dict[str, Tensor]) -> Any:
     """Put together again what `pack` split."""
     if not isinstance(skeleton, dict):
         return skeleton

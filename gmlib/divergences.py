@@ -7,14 +7,28 @@ smooth densities that vanish at the ends), or probabilities of a finite set
 """
 
 import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+__all__ = [
+    "chi2",
+    "js",
+    "kl",
+    "kl_normal",
+    "optimal_discriminator",
+    "tv",
+    "wasserstein_1d",
+]
+
+Values = Tensor | ArrayLike
 
 
-def _float64(values):
+def _float64(values: Values) -> Tensor:
     return torch.as_tensor(values).cpu().double()  # in this order: MPS has no float64
 
 
-def _densities(p, q, dx):
-    p, q = (_float64(d) for d in (p, q))
+def _densities(p: Values, q: Values, dx: float) -> tuple[Tensor, Tensor]:
+    p, q = _float64(p), _float64(q)
     if p.shape != q.shape or p.numel() == 0:
         raise ValueError(
             "p and q must be densities over the same non-empty set, not of shapes "
@@ -31,37 +45,65 @@ def _densities(p, q, dx):
     return p, q
 
 
-def kl(p, q, dx=1.0):
-    """KL(p‖q) = ∫ p log p/q, with 0 log 0 = 0; inf where q misses mass of p."""
+def kl(p: Values, q: Values, dx: float = 1.0) -> float:
+    """KL(p‖q) = ∫ p log p/q, with 0 log 0 = 0; inf where q misses mass of p.
+
+    Of a fair coin and one of odds 1 : 3 it is ½ log 2 + ½ log ⅔ = ½ log ⁴⁄₃:
+
+    >>> round(kl([1 / 2, 1 / 2], [1 / 4, 3 / 4]), 4)
+    0.1438
+    >>> kl([1 / 2, 1 / 2], [1, 0])
+    inf
+    """
     p, q = _densities(p, q, dx)
     return (torch.special.xlogy(p, p) - torch.special.xlogy(p, q)).sum().item() * dx
 
 
-def js(p, q, dx=1.0):
+def js(p: Values, q: Values, dx: float = 1.0) -> float:
     """JSD(p, q) = ½ KL(p‖m) + ½ KL(q‖m), m = ½(p + q); in [0, log 2].
 
-    Its square root is a metric, it is not (Endres and Schindelin 2003).
+    Its square root is a metric, it is not (Endres and Schindelin 2003). Of laws that
+    share nothing it is log 2:
+
+    >>> round(js([1, 0], [0, 1]), 4)
+    0.6931
     """
     p, q = _densities(p, q, dx)
     m = (p + q) / 2
     return 0.5 * kl(p, m, dx) + 0.5 * kl(q, m, dx)
 
 
-def tv(p, q, dx=1.0):
-    """Total variation ½ ∫ |p − q|, in [0, 1]."""
+def tv(p: Values, q: Values, dx: float = 1.0) -> float:
+    """Total variation ½ ∫ |p − q|, in [0, 1].
+
+    >>> tv([1 / 2, 1 / 2], [1 / 4, 3 / 4])
+    0.25
+    """
     p, q = _densities(p, q, dx)
     return 0.5 * (p - q).abs().sum().item() * dx
 
 
-def chi2(p, q, dx=1.0):
-    """Pearson's χ²(p‖q) = ∫ (p − q)² / q; inf where q misses mass of p."""
+def chi2(p: Values, q: Values, dx: float = 1.0) -> float:
+    """Pearson's χ²(p‖q) = ∫ (p − q)² / q; inf where q misses mass of p.
+
+    With one sixteenth over ¼ and over ½:
+
+    >>> chi2([1 / 2, 1 / 4, 1 / 4], [1 / 4, 1 / 2, 1 / 4])
+    0.375
+    """
     p, q = _densities(p, q, dx)
     ratio = torch.where(p == q, torch.zeros_like(p), (p - q) ** 2 / q)
     return ratio.sum().item() * dx
 
 
-def wasserstein_1d(x, p, q):
-    """W₁(p, q) = ∫ |F_p − F_q| on an increasing one-dimensional grid x (units of x)."""
+def wasserstein_1d(x: Values, p: Values, q: Values) -> float:
+    """W₁(p, q) = ∫ |F_p − F_q| on an increasing one-dimensional grid x (units of x).
+
+    Of a shift it is the shift:
+
+    >>> wasserstein_1d([0, 1, 2, 3], [1 / 2, 1 / 2, 0, 0], [0, 0, 1 / 2, 1 / 2])
+    2.0
+    """
     x = _float64(x)
     if x.dim() != 1 or len(x) < 2 or not (x.diff() > 0).all():
         raise ValueError("x must be an increasing grid of at least two points")
@@ -73,15 +115,19 @@ def wasserstein_1d(x, p, q):
     return gap.sum().item() * dx
 
 
-def optimal_discriminator(p, q):
-    """D* = p / (p + q), ½ where both vanish (Goodfellow et al. 2014, prop. 1)."""
-    p, q = (_float64(d) for d in (p, q))
+def optimal_discriminator(p: Values, q: Values) -> Tensor:
+    """D* = p / (p + q), ½ where both vanish (Goodfellow et al. 2014, prop. 1).
+
+    >>> optimal_discriminator([3 / 4, 1 / 4, 0], [1 / 4, 3 / 4, 0]).tolist()
+    [0.75, 0.25, 0.5]
+    """
+    p, q = _float64(p), _float64(q)
     if p.shape != q.shape:
         raise ValueError("p and q must be densities over the same set")
     return torch.where(p + q > 0, p / (p + q), torch.full_like(p, 0.5))
 
 
-def kl_normal(mu, sigma):
+def kl_normal(mu: Values, sigma: Values) -> Tensor:
     """KL(N(μ, diag σ²) ‖ N(0, I)) = ½ Σ (μ² + σ² − 1 − log σ²), over the last dim.
 
     Kingma and Welling 2014, appendix B. `sigma` is the standard deviation.
@@ -89,6 +135,13 @@ def kl_normal(mu, sigma):
     Returns
     -------
     Tensor of shape (...,) for inputs of shape (..., d), in nats.
+
+    Examples
+    --------
+    A shift by 2 of one coordinate costs ½ 2²:
+
+    >>> kl_normal([2.0, 0.0], [1.0, 1.0]).item()
+    2.0
     """
     mu, sigma = torch.as_tensor(mu), torch.as_tensor(sigma)
     if (sigma <= 0).any():

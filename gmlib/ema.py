@@ -1,8 +1,10 @@
 """Exponential moving averages of networks, without a host read."""
 
 import copy
+from collections.abc import Iterable, Sequence
 
 import torch
+from torch import Tensor, nn
 
 
 class Average:
@@ -19,6 +21,18 @@ class Average:
     decay : float in [0, 1)
         β; the average looks back over about 1 / (1 − β) updates.
 
+    Attributes
+    ----------
+    sums : list of Tensor
+        m, before the division, of each parameter and each buffer of floats.
+    updates : Tensor, shape ()
+        n, on the device.
+
+    Raises
+    ------
+    ValueError
+        If the decay lies outside [0, 1), or the modules have no parameters.
+
     Notes
     -----
     Averaging the generator: Yazıcı et al., The Unusual Effectiveness of
@@ -26,7 +40,7 @@ class Average:
     ICLR 2015, Section 3.
     """
 
-    def __init__(self, modules, decay):
+    def __init__(self, modules: Iterable[nn.Module], decay: float) -> None:
         if not 0 <= decay < 1:
             raise ValueError(f"the decay of an average lies in [0, 1), not {decay}")
         self.decay = decay
@@ -42,14 +56,14 @@ class Average:
         self.updates = torch.zeros((), device=self._live[0].device)
 
     @torch.no_grad()
-    def update(self):
+    def update(self) -> None:
         """Take the present weights into the average."""
         torch._foreach_lerp_(self.sums, self._live, 1 - self.decay)
         self.updates += 1
 
     @property
     @torch.no_grad()
-    def modules(self):
+    def modules(self) -> list[nn.Module]:
         """The averaged copies, in evaluation mode.
 
         Before the first update they hold the live weights. Buffers of integers
@@ -66,7 +80,7 @@ class Average:
         return self._copies
 
 
-def _averaged(modules):
+def _averaged(modules: Sequence[nn.Module]) -> list[Tensor]:
     """Return what is averaged of each module: parameters, and buffers of floats."""
     return [
         t

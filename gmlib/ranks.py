@@ -8,17 +8,20 @@ here touches `torch.distributed`.
 
 import os
 import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 VARIABLES = {"WORLD_SIZE", "RANK", "LOCAL_RANK"}  # what torchrun tells each process
-_world, _rank, _host = 1, 0, None  # _host: a group for what the host has to know
+_world, _rank = 1, 0
+_host: Any = None  # a group for what the host has to know
 
 
-def start(kind="cpu"):
+def start(kind: str = "cpu") -> None:
     """Join the ranks that torchrun has started; without torchrun do nothing.
 
     `fit` and `begin` call it. A program that builds networks on a GPU before
@@ -53,7 +56,7 @@ def start(kind="cpu"):
     _rank, _world = dist.get_rank(), dist.get_world_size()
 
 
-def stop():
+def stop() -> None:
     """Leave the other ranks, at the end of a program; alone, do nothing."""
     global _world, _rank, _host
     if _world > 1:
@@ -61,17 +64,17 @@ def stop():
         _world, _rank, _host = 1, 0, None
 
 
-def rank():
+def rank() -> int:
     """Return the number of this process, 0 to `world()` − 1."""
     return _rank
 
 
-def world():
+def world() -> int:
     """Return the number of processes."""
     return _world
 
 
-def share(batch_size):
+def share(batch_size: int) -> int:
     """Return this rank's part of a batch; ValueError if it cannot be divided."""
     if batch_size % _world:
         raise ValueError(
@@ -81,7 +84,7 @@ def share(batch_size):
     return batch_size // _world
 
 
-def say(text):
+def say(text: str) -> None:
     """Print, on rank 0 alone."""
     if _rank == 0:
         print(text)
@@ -90,16 +93,16 @@ def say(text):
 # ------------------------------------------------------------------- agreement
 
 
-def gather(value):
+def gather(value: Any) -> list[Any]:
     """Return the list of every rank's `value`, any object that pickles."""
     if _world == 1:
         return [value]
-    values = [None] * _world
+    values: list[Any] = [None] * _world
     dist.all_gather_object(values, value, group=_host)
     return values
 
 
-def agree(*flags):
+def agree(*flags: int) -> tuple[int, ...]:
     """Return the greatest value of each flag (bool or int) on any rank."""
     if _world == 1:
         return flags
@@ -109,7 +112,7 @@ def agree(*flags):
 
 
 @contextmanager
-def together():
+def together() -> Iterator[None]:
     """Make an error of one rank in this block, which meets no other rank, all ranks'.
 
     Without it the others would wait in vain.
@@ -130,7 +133,7 @@ def together():
         raise error
 
 
-def _portable(error):
+def _portable(error: Exception | None) -> Exception | None:
     """Return the error, or, where another process could not unpickle it, its words."""
     try:
         pickle.loads(pickle.dumps(error))
@@ -139,12 +142,12 @@ def _portable(error):
     return error
 
 
-def first(make):
+def first(make: Callable[[], Any]) -> Any:
     """Call `make` on rank 0 alone; all ranks return its result or raise its error."""
     if _world == 1:
         return make()
     with together():
-        box = [make() if _rank == 0 else None]
+        box: list[Any] = [make() if _rank == 0 else None]
     dist.broadcast_object_list(box, 0, group=_host)
     return box[0]
 
@@ -152,9 +155,9 @@ def first(make):
 # --------------------------------------------------------------------- tensors
 
 
-def _alike(tensors):
+def _alike(tensors: Sequence[Tensor | None]) -> Iterable[list[int]]:
     """Group the places of the tensors by dtype and device; None has no place."""
-    groups = {}
+    groups: dict[tuple[torch.dtype, torch.device], list[int]] = {}
     for i, t in enumerate(tensors):
         if t is not None:
             groups.setdefault((t.dtype, t.device), []).append(i)
@@ -162,7 +165,7 @@ def _alike(tensors):
 
 
 @torch.no_grad()
-def broadcast(tensors):
+def broadcast(tensors: Sequence[Tensor]) -> None:
     """Overwrite the tensors with those of rank 0.
 
     Raises
@@ -184,7 +187,7 @@ def broadcast(tensors):
 
 
 @torch.no_grad()
-def mean(tensors):
+def mean(tensors: Sequence[Any]) -> Sequence[Any]:
     """Average a list of tensors over the ranks, in one message a dtype and device.
 
     What is None stays None; the same places have to be None on every rank, as they
@@ -192,9 +195,9 @@ def mean(tensors):
     """
     if _world == 1:
         return tensors
-    means = list(tensors)
+    means: list[Any] = list(tensors)
     for places in _alike(tensors):
-        group = [tensors[i] for i in places]
+        group = [means[i] for i in places]
         flat = torch.cat([t.reshape(-1) for t in group]).div_(_world)
         dist.all_reduce(flat)
         pieces = flat.split([t.numel() for t in group])
@@ -209,7 +212,7 @@ def mean(tensors):
 
 
 @contextmanager
-def synchronised_batch_norm():
+def synchronised_batch_norm() -> Iterator[None]:
     """Let `nn.BatchNorm1d` and its kin take the moments of the batch of all ranks.
 
     The moments are those of the concatenated batch, gradients flow through them to
@@ -219,10 +222,10 @@ def synchronised_batch_norm():
     if _world == 1:
         yield
         return
-    kind = nn.modules.batchnorm._BatchNorm
+    kind: Any = nn.modules.batchnorm._BatchNorm
     alone = kind.forward
 
-    def forward(layer, x):
+    def forward(layer: Any, x: Tensor) -> Tensor:
         by_batch = layer.training or layer.running_mean is None
         return _normalise(layer, x) if by_batch else alone(layer, x)
 
@@ -233,7 +236,7 @@ def synchronised_batch_norm():
         kind.forward = alone
 
 
-def moments(x):
+def moments(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return mean and variance of a channel over all ranks, and the count.
 
     Every rank sends its own moments, and the law of total variance combines them:
@@ -265,7 +268,7 @@ def moments(x):
     return average, variance, counts.sum().detach()
 
 
-def _normalise(layer, x):
+def _normalise(layer: Any, x: Tensor) -> Tensor:
     """Normalise x as `layer` does by its batch, with the moments of all ranks."""
     layer._check_input_dim(x)
     h = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

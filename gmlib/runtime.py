@@ -9,18 +9,21 @@ Environment variables (each overrides what the code says):
 
 import ctypes
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 SCALES = ("smoke", "cpu", "gpu")
-_scale = None
+_scale: str | None = None
 
 
-def device():
+def device() -> torch.device:
     """Return the `torch.device` that networks and data live on.
 
     ``GMLIB_DEVICE`` decides; else CUDA, else MPS, else the CPU.
@@ -44,14 +47,20 @@ def device():
     return torch.device(asked)
 
 
-def seed(n):
-    """Seed torch's global generators (CPU and accelerator) with the integer `n`."""
-    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+def seed(n: int) -> None:
+    """Seed torch's global generators (CPU and accelerator) with the integer `n`.
+
+    Raises
+    ------
+    ValueError
+        If `n` is negative or no integer.
+    """
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
         raise ValueError(f"a seed is an integer >= 0, not {n!r}")
-    torch.manual_seed(n)
+    torch.manual_seed(int(n))
 
 
-def set_deterministic(on=True):
+def set_deterministic(on: bool = True) -> None:
     """Let the accelerator compute the same bits in every run, at some cost of speed.
 
     On the CPU every run does; on CUDA some operations add up in any order unless
@@ -62,10 +71,15 @@ def set_deterministic(on=True):
     torch.use_deterministic_algorithms(on)
 
 
-def set_scale(name="auto"):
+def set_scale(name: str = "auto") -> str:
     """Set the scale of the run and return it: ``smoke``, ``cpu`` or ``gpu``.
 
     ``auto`` takes ``GMLIB_SCALE`` if that is set, else what the machine has.
+
+    Raises
+    ------
+    ValueError
+        If there is no such scale.
     """
     global _scale
     if name == "auto":
@@ -78,12 +92,12 @@ def set_scale(name="auto"):
     return name
 
 
-def scale():
+def scale() -> str:
     """Return the scale of the run (resolving ``auto`` at the first call)."""
     return _scale or set_scale()
 
 
-def by_scale(*, smoke, cpu, gpu):
+def by_scale(*, smoke: Any, cpu: Any, gpu: Any) -> Any:
     """Return the value that belongs to the present scale.
 
     Budgets stand where they are used: ``rounds = by_scale(smoke=20, cpu=4_000,
@@ -92,7 +106,7 @@ def by_scale(*, smoke, cpu, gpu):
     return {"smoke": smoke, "cpu": cpu, "gpu": gpu}[scale()]
 
 
-def checkpoint_path(name):
+def checkpoint_path(name: str) -> Path | None:
     """Return where a training called `name` keeps its checkpoint, or None.
 
     None unless ``GMLIB_CHECKPOINTS`` names a folder (on Colab: one on the
@@ -102,8 +116,18 @@ def checkpoint_path(name):
     return Path(folder) / f"{name}.safetensors" if folder else None
 
 
+def silent(progress: bool = True) -> bool:
+    """Tell whether no progress bar is to be seen.
+
+    That is so without `progress`, or if the environment variable ``TQDM_DISABLE`` is
+    set. (Nobody asks whether the stream is a terminal: under an old ipykernel, as on
+    Colab, it is none.)
+    """
+    return not progress or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+
+
 @cache
-def keep_freed_memory():
+def keep_freed_memory() -> None:
     """Let the C library keep what tensors on the CPU free, for those to come.
 
     glibc gives large blocks back to the system as they are freed; asking for them
@@ -118,7 +142,7 @@ def keep_freed_memory():
 
 
 @contextmanager
-def evaluating(*modules: nn.Module):
+def evaluating(*modules: nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients; the modules' own modes come back after."""
     modes = [(m, m.training) for top in modules for m in top.modules()]
     for module in modules:
@@ -131,7 +155,7 @@ def evaluating(*modules: nn.Module):
             module.training = training
 
 
-def rng_state():
+def rng_state() -> dict[str, Tensor]:
     """Return the state of torch's global generators as ``{device: tensor}``."""
     states = {"cpu": torch.get_rng_state()}
     if device().type == "cuda":
@@ -141,7 +165,7 @@ def rng_state():
     return states
 
 
-def set_rng_state(states):
+def set_rng_state(states: dict[str, Tensor]) -> None:
     """Put back what `rng_state` returned; states of absent devices are ignored."""
     torch.set_rng_state(states["cpu"].cpu())
     if "cuda" in states and torch.cuda.is_available():
@@ -151,7 +175,7 @@ def set_rng_state(states):
 
 
 @contextmanager
-def forked_rng(n):
+def forked_rng(n: int) -> Iterator[None]:
     """Run a block under seed `n`, then put the generators back."""
     states = rng_state()
     seed(n)

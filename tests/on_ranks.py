@@ -56,7 +56,7 @@ def state(players):
     for name, p in players.items():
         for i, m in enumerate(p.modules):
             named |= {f"{name}/{i}/{k}": v.clone() for k, v in m.state_dict().items()}
-        for i, t in enumerate(p._average.sums if p._average else ()):
+        for i, t in enumerate(p.average.sums if p.average else ()):
             named[f"{name}/average/{i}"] = t.clone()
     return named
 

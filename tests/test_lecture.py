@@ -9,14 +9,14 @@ import torch
 from bs4 import BeautifulSoup
 
 from gmlib import lecture, plot, runtime
-from gmlib.lecture import CHECK, CLAIM, ClaimFailed
+from gmlib.lecture import CHECK, CLAIM, ClaimFailed, page
 
 
 @pytest.fixture
 def shown(monkeypatch):
     """Collect what is displayed."""
     bundles = []
-    monkeypatch.setattr(lecture, "display", lambda d, raw=False: bundles.append(d))
+    monkeypatch.setattr(page, "display", lambda d, raw=False: bundles.append(d))
     return bundles
 
 

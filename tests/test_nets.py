@@ -140,7 +140,7 @@ def test_virtual_batch_norm_of_equal_rows_stays_finite():
         (lambda: nets.dcgan_discriminator(size=4), "times a power of two"),
         (lambda: nets.conv_encoder(-2), "out must be"),
         (lambda: nets.conv_decoder(8, width=1.5), "width must be"),
-        (lambda: nets.GaussianNoise(-1), "standard deviation"),
+        (lambda: nets.GaussianNoise(-1), "std must be a finite number >= 0"),
         (lambda: nets.MinibatchDiscrimination(4, kernels=0), "kernels must be"),
         (lambda: nets.VirtualBatchNorm(nn.Linear(1, 1), torch.ones(2, 1)), "no batch"),
     ],

@@ -111,7 +111,7 @@ def test_clipping_bounds_every_weight():
     net = nn.Linear(3, 3)
     o.clip_weights(net, 0.01)
     assert max(p.abs().max().item() for p in net.parameters()) <= 0.01
-    with pytest.raises(ValueError, match="positive"):
+    with pytest.raises(ValueError, match="finite number > 0"):
         o.clip_weights(net, -1)
 
 

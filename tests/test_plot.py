@@ -19,7 +19,7 @@ from gmlib.history import History
 def shown(monkeypatch):
     """Collect what is displayed."""
     bundles = []
-    monkeypatch.setattr(plot, "display", lambda data, raw: bundles.append(data))
+    monkeypatch.setattr(plot.movable, "display", lambda data, raw: bundles.append(data))
     return bundles
 
 

@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -36,10 +37,18 @@ def test_the_device_can_be_chosen_and_must_exist(monkeypatch):
     assert runtime.device().type in ("cpu", "cuda", "mps")
 
 
-@pytest.mark.parametrize("bad", [-1, 1.5, True, "0"])
+@pytest.mark.parametrize("bad", [-1, 1.5, True, "0", np.int64(-1)])
 def test_a_seed_is_a_natural_number(bad):
     with pytest.raises(ValueError, match="a seed is"):
         runtime.seed(bad)
+    runtime.seed(np.int64(3))
+
+
+def test_bars_are_silent_when_asked_or_told(monkeypatch):
+    assert runtime.silent(False)
+    for value, silent in (("1", True), ("0", False), ("", False)):
+        monkeypatch.setenv("TQDM_DISABLE", value)
+        assert runtime.silent() is silent
 
 
 def test_a_fork_leaves_the_generators_alone_even_after_an_error():

@@ -46,13 +46,13 @@ drive.mount("drive")
 os.environ["GMLIB_CHECKPOINTS"] = "drive/MyDrive/course"
 os.makedirs("drive/MyDrive/course", exist_ok=True)
 """
-TRAIN = """import gmlib.game
+TRAIN = """import gmlib.game.training
 from gmlib import data, nets
 from gmlib.game import Player, fit
 from gmlib.lecture import begin
 from gmlib.objectives import jensen_shannon as V, standard_normal
 
-gmlib.game.SAVE_SECONDS = 1
+gmlib.game.training.SAVE_SECONDS = 1
 run = begin("smoke", 0)
 G, T = nets.mlp([2, 64, 2]), nets.mlp([2, 64, 1], shape=())
 p_data, p_z = data.ring(), standard_normal(2)

@@ -1,0 +1,116 @@
+"""The fast path: rounds as CUDA graphs, networks in bfloat16, compiled losses."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from gmlib import ranks
+from gmlib.game.engine import Game, NotFinite
+
+FAST = ("graph", "bf16", "compile")
+Turn = Callable[[Sequence[str]], None]
+
+
+@contextmanager
+def fast_path(game: Game, fast: bool | Collection[str]) -> Iterator[None]:
+    """Switch on what `fast` asks for and this machine can do."""
+    kind = game.device.type
+    wanted = _possible(kind, fast)
+    with ExitStack() as stack:
+        if "bf16" in wanted:
+            stack.enter_context(_bf16(game.modules, kind))
+        if "compile" in wanted:
+            game.losses = {n: p.compiled for n, p in game.players.items()}
+            game.turn = _or_eager(game, game.round, "compiling the losses")
+        if "graph" in wanted:
+            game.turn = _or_eager(game, _captured(game), "capturing a CUDA graph")
+        yield
+
+
+def _possible(kind: str, fast: bool | Collection[str]) -> set[str]:
+    """Return what is asked for and possible on `kind`; say what is left out."""
+    wanted = set(("graph", "bf16") if fast is True else fast or ())
+    if not wanted <= set(FAST):
+        raise ValueError(f"fast is a bool or some of {FAST}, not {fast!r}")
+    if "graph" in wanted and kind != "cuda":
+        ranks.say(f"fast path: no CUDA graphs on {kind}, rounds run eagerly")
+        wanted.discard("graph")
+    if fast is True and kind != "cuda":
+        wanted.clear()
+    if ranks.world() > 1 and wanted & {"graph", "compile"}:
+        ranks.say("fast path: on several ranks rounds run eagerly")
+        wanted -= {"graph", "compile"}
+    return wanted
+
+
+def _or_eager(game: Game, play: Turn, doing: str) -> Turn:
+    """Return `play`; where it fails, that round and all others run eagerly."""
+
+    def attempt(moving: Sequence[str]) -> None:
+        try:
+            play(moving)
+        except NotFinite:
+            raise
+        except Exception as error:
+            reason = str(error).strip().splitlines()[:1]
+            print(f"fast path: {doing} failed ({reason}), rounds run eagerly")
+            game.losses = {n: p.loss for n, p in game.players.items()}
+            game.turn = game.round
+            game.round(moving)
+
+    return attempt
+
+
+WARM_UP = 3  # real rounds on a side stream, in which lazy state comes into being
+
+
+def _captured(game: Game) -> Turn:
+    """Rounds as CUDA graphs, one for each set of players that moves together."""
+    graphs: dict[tuple[str, ...], torch.cuda.CUDAGraph] = {}
+    warm: dict[tuple[str, ...], int] = {}
+
+    def play(moving: Sequence[str]) -> None:
+        key = tuple(moving)
+        if key not in graphs:
+            if warm.setdefault(key, 0) < WARM_UP:
+                warm[key] += 1
+                side = torch.cuda.Stream()
+                side.wait_stream(torch.cuda.current_stream())
+                with torch.cuda.stream(side):
+                    game.round(moving)
+                torch.cuda.current_stream().wait_stream(side)
+                return
+            # The graph must set requires_grad itself in no replay, only here.
+            game.focused = None
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                game.round(moving)
+            graphs[key] = graph
+        graphs[key].replay()
+
+    return play
+
+
+@contextmanager
+def _bf16(modules: Sequence[nn.Module], kind: str) -> Iterator[None]:
+    """Run the networks in bfloat16 and the mathematics around them in float32."""
+
+    def wrapped(forward: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            with torch.autocast(kind, torch.bfloat16, cache_enabled=False):
+                out = forward(*args)
+            return out.float() if torch.is_tensor(out) else out
+
+        return call
+
+    networks = [m for m in modules if not isinstance(m, nn.ParameterList)]
+    for m in networks:
+        m.forward = wrapped(m.forward)
+    try:
+        yield
+    finally:
+        for m in networks:
+            del m.forward

@@ -1,0 +1,200 @@
+"""A whole training: the rounds, the looks, the checkpoints."""
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from gmlib import checks, ranks, runtime
+from gmlib.fingerprint import digest
+from gmlib.game.engine import Data, Game
+from gmlib.game.fast import fast_path
+from gmlib.game.player import Player
+from gmlib.game.signals import Interrupts
+from gmlib.game.state import resume, save
+from gmlib.history import History
+
+SAVE_SECONDS = 120  # between two checkpoints
+
+
+def fit(
+    players: dict[str, Player],
+    data: Data,
+    rounds: int,
+    *,
+    batch_size: int = 64,
+    look: Callable[[], Any] | None = None,
+    looks: int | Collection[int] = 0,
+    checkpoint: str | Path | None = None,
+    simultaneous: bool = False,
+    fast: bool | Collection[str] = False,
+    progress: bool = True,
+    title: str | None = None,
+) -> History:
+    """Play `rounds` rounds of a game and return its `History`.
+
+    In a round the players move in the order of the dictionary, each `steps`
+    times on fresh batches.
+
+    Under ``torchrun --nproc-per-node=2`` the same call trains on two processes:
+    each draws half of every batch and its own noise; gradients, losses and the
+    moments of batch normalisation are averaged; rank 0 alone writes and prints.
+    After it the ranks are equal again, down to the random state.
+
+    Parameters
+    ----------
+    players : dict of str to Player
+    data : object with ``sample((n,))``, callable n → batch, or None
+        A batch that is a tuple is handed to the losses as several arguments;
+        with None the losses take no argument.
+    rounds : int
+        In all: with a checkpoint, the rounds played before count.
+    batch_size : int
+        On several ranks, that of all of them together.
+    look : callable, optional
+        Returns a tensor (or a tuple of tensors) to keep. It is called in
+        evaluation mode, without gradients and under one fixed seed, so that
+        looking changes nothing and every snapshot uses the same noise.
+    looks : int or list of int
+        How many snapshots, evenly spaced from round 0 to the last, or after
+        which rounds.
+    checkpoint : str or Path, optional
+        Saved every two minutes, at the end, and on Ctrl-C or SIGTERM. If it
+        exists, the training goes on from there; on the CPU the result is
+        bit-equal to that of an uninterrupted run.
+    simultaneous : bool
+        All gradients are taken before anyone moves.
+    fast : bool or collection of {"graph", "bf16", "compile"}
+        Rounds captured as CUDA graphs, bfloat16 inside networks, compiled
+        losses. True means graph and bf16. What the machine cannot do is left
+        out, with one line that says so.
+    progress : bool
+        Show a progress bar (the environment variable ``TQDM_DISABLE=1``
+        silences all).
+    title : str, optional
+        Its label.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    ValueError, TypeError
+        Bad input, found before the first round: no players, no rounds, a loss
+        that is not one finite number or does not reach its player's
+        parameters, a batch that the ranks cannot share.
+    NotFinite
+        A loss became NaN or infinite; the message names player and round. The
+        last checkpoint stays as it was.
+    gmlib.checkpoint.CheckpointError
+        The checkpoint is damaged or belongs to another game, or to another
+        number of ranks.
+    """
+    ranks.start(runtime.device().type)
+    runtime.keep_freed_memory()
+    game = Game(players, data, batch_size, simultaneous)
+    rounds = checks.count("rounds", rounds)
+    due = _schedule(look, looks, rounds)
+    silent = runtime.silent(progress) or ranks.rank() > 0
+    with ExitStack() as stack:
+        stack.callback(game.release)
+        ranks.broadcast(game.tensors())
+        stack.enter_context(_streams())
+        with ranks.together():
+            game.rehearse()
+        if checkpoint is not None:
+            resume(game, checkpoint)
+        if look is not None and game.done == 0 and 0 in due:
+            game.look(look)
+        stack.enter_context(ranks.synchronised_batch_norm())
+        stack.enter_context(fast_path(game, fast))
+        interrupts = stack.enter_context(Interrupts())
+        bar = tqdm(
+            total=rounds, initial=game.done, desc=title, disable=silent, unit="round"
+        )
+        stack.enter_context(bar)
+        _play(game, rounds, look, due, checkpoint, interrupts, bar)
+    return game.history
+
+
+def _play(
+    game: Game,
+    rounds: int,
+    look: Callable[[], Any] | None,
+    due: set[int],
+    path: str | Path | None,
+    interrupts: Interrupts,
+    bar: tqdm,
+) -> None:
+    """Play the rounds that are left; look, save and stop between two of them."""
+    saved = started = time.monotonic()
+    while game.done < rounds:
+        game.play()
+        bar.update()
+        looking = game.done in due
+        now = time.monotonic()
+        late = ranks.rank() == 0 and now - saved > SAVE_SECONDS
+        caught, late = ranks.agree(interrupts.caught or 0, late)
+        last = game.done == rounds or caught
+        saving = path is not None and (last or late)
+        if last or looking or saving or game.full:
+            bar.set_postfix({n: f"{v:.3g}" for n, v in game.flush().items()})
+        if look is not None and looking:
+            game.look(look)
+        if saving or last:
+            game.history.seconds += now - started
+            started = now
+        if path is not None and saving:
+            save(game, path)
+            saved = now
+        if caught:
+            interrupts.caught = caught
+            raise interrupts.exception(game.done, rounds, path)
+
+
+def _schedule(
+    look: Callable[[], Any] | None, looks: int | Collection[int], rounds: int
+) -> set[int]:
+    """Return the set of rounds after which to look."""
+    if look is None:
+        if looks:
+            raise ValueError("looks without look: what is there to look at?")
+        return set()
+    if not isinstance(looks, int | np.integer):
+        due = {int(r) for r in looks}
+    elif looks < 1:
+        raise ValueError(f"look is given, so looks must be positive, not {looks}")
+    else:
+        due = (
+            {round(r) for r in np.linspace(0, rounds, looks)} if looks > 1 else {rounds}
+        )
+    outside = sorted(r for r in due if not 0 <= r <= rounds)
+    if outside:
+        raise ValueError(f"looks at rounds {outside}: there are rounds 0 to {rounds}")
+    return due
+
+
+@contextmanager
+def _streams() -> Iterator[None]:
+    """Give every rank a random stream of its own; rank 0 keeps that of one process.
+
+    In the end all ranks have rank 0's state; after an error, when no rank can be
+    asked, the one from before.
+    """
+    if ranks.world() == 1:
+        yield
+        return
+    after = ranks.first(runtime.rng_state)
+    if ranks.rank() > 0:
+        words = [bytes(after[k].tolist()) for k in sorted(after)]
+        runtime.seed(int(digest([*words, ranks.rank()]), 16))
+    try:
+        yield
+        after = ranks.first(runtime.rng_state)
+    finally:
+        runtime.set_rng_state(after)

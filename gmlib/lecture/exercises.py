@@ -1,0 +1,115 @@
+"""Exercises: checks that say what is wrong, and are themselves put to the test."""
+
+import html
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gmlib.lecture.claims import ClaimFailed
+from gmlib.lecture.page import BOX, GREEN, GREY, named, put
+
+CHECK = "application/vnd.gmlib.check+json"
+Tests = Sequence[tuple[str, Callable[[Any], Any]]]
+
+
+def check(
+    identifier: str, candidate: Any, tests: Tests, solution: bool = False
+) -> None:
+    """Check an answer to an exercise and say what is wrong with it.
+
+    Parameters
+    ----------
+    identifier : str
+        The exercise's label.
+    candidate : object
+        The student's function or value; None, ``...`` and a function whose body is
+        ``...`` mean: not yet begun.
+    tests : list of (str, callable)
+        What must be true, in words, and a predicate candidate → bool.
+    solution : bool
+        The candidate is the book's own solution: it must pass, and what it is not
+        must fail: an answer of None, and its own answer plus one, negated or zero.
+
+    Raises
+    ------
+    ClaimFailed
+        If `solution` and a test fails, or no test fails for a wrong answer. A
+        student's answer never raises.
+    ValueError
+        If there are no tests, or the label is malformed.
+    """
+    if not tests:
+        raise ValueError("a check without tests cannot fail")
+    wrong = _wrong(candidate, tests)
+    passed = not wrong
+    record = {
+        "id": named(identifier),
+        "solution": solution,
+        "passed": passed,
+        "wrong": wrong,
+        "tests": len(tests),
+    }
+    if passed:
+        headline, colour = f"✓ All {len(tests)} tests pass.", GREEN
+    else:
+        headline, colour = f"Not yet: {len(wrong)} of {len(tests)} tests to go.", GREY
+    items = "".join(f"<li>{html.escape(w)}</li>" for w in wrong)
+    body = (
+        f'<div class="gm-check gm-{"passed" if passed else "open"}" '
+        f'style="{BOX.format(colour)}"><strong style="color:{colour}">{headline}'
+        f"</strong>{f'<ul>{items}</ul>' if items else ''}</div>"
+    )
+    text = "\n".join([headline, *(f"  - {w}" for w in wrong)])
+    put(body, text, {CHECK: record})
+    if solution and not passed:
+        raise ClaimFailed(f"the solution of {identifier} fails: {text}")
+    for words, answers in _false_answers(candidate) if solution else ():
+        if not any(_wrong(answer, tests) for answer in answers):
+            raise ClaimFailed(f"the check of {identifier} accepts {words}")
+
+
+def _wrong(candidate: Any, tests: Tests) -> list[str]:
+    """Return the words of the tests that a candidate does not pass."""
+    wrong, unwritten = [], _unwritten(candidate)
+    for words, predicate in tests:
+        try:
+            if unwritten or not predicate(candidate):
+                wrong.append(words)
+        except Exception as error:
+            wrong.append(f"{words} ({type(error).__name__}: {error})")
+    return wrong
+
+
+def _unwritten(candidate: Any) -> bool:
+    """Tell whether an exercise is not yet begun: None, ``...``, or a body of that."""
+    if candidate is None or candidate is ...:
+        return True
+    code, empty = getattr(candidate, "__code__", None), (lambda: None).__code__
+    return (
+        code is not None
+        and code.co_code[::2] == empty.co_code[::2]
+        and all(c is None or c is ... or isinstance(c, str) for c in code.co_consts)
+    )
+
+
+def _false_answers(candidate: Any) -> list[tuple[str, list[Any]]]:
+    """Return what no check may accept: in words, and answers not all of which may pass.
+
+    A loss may be right up to a constant, an eigenvector up to its sign, and features
+    up to what they span: an answer plus one, its negative or nothing but zeros may
+    pass, but not all three.
+    """
+    changes = (lambda a: a + 1, lambda a: -a, lambda a: 0 * a)
+    if not callable(candidate):
+        return [("its answer, changed", [_each(c, candidate) for c in changes])]
+    changed = [lambda *x, c=c, **k: _each(c, candidate(*x, **k)) for c in changes]
+    return [
+        ("an answer of None", [lambda *x, **k: None]),
+        ("its answer, changed", changed),
+    ]
+
+
+def _each(change: Callable[[Any], Any], answer: Any) -> Any:
+    """Change every number of an answer."""
+    if isinstance(answer, tuple | list):
+        return type(answer)(_each(change, a) for a in answer)
+    return not answer if isinstance(answer, bool) else change(answer)

@@ -1,0 +1,29 @@
+"""What a model is worth: evidence, sample quality, modes, two-sample tests.
+
+The distances are functions of samples or of their features, computed in float64 on
+the CPU. Features and class probabilities come from a `Judge`, which together with
+the evidence runs on the device.
+"""
+
+from gmlib.metrics.evidence import annealed_log_evidence, log_evidence
+from gmlib.metrics.judges import ImageJudge, Judge, judge, judge_network
+from gmlib.metrics.mode_counts import ModeCount, StackedCount, modes, stacked_modes
+from gmlib.metrics.quality import density_coverage, frechet_distance, inception_score
+from gmlib.metrics.two_samples import two_sample_test
+
+__all__ = [
+    "ImageJudge",
+    "Judge",
+    "ModeCount",
+    "StackedCount",
+    "annealed_log_evidence",
+    "density_coverage",
+    "frechet_distance",
+    "inception_score",
+    "judge",
+    "judge_network",
+    "log_evidence",
+    "modes",
+    "stacked_modes",
+    "two_sample_test",
+]

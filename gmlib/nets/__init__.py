@@ -1,0 +1,33 @@
+"""Small networks of the field, built on `runtime.device()`.
+
+Every discriminator returns logits of shape (n,). A network that was built for a
+shape says so when it is given another.
+"""
+
+from gmlib.nets.basic import ACTIVATIONS, built_for, count, mlp, on_device
+from gmlib.nets.blocks import GaussianNoise, MinibatchDiscrimination, VirtualBatchNorm
+from gmlib.nets.dcgan import (
+    conv_decoder,
+    conv_encoder,
+    dcgan_discriminator,
+    dcgan_generator,
+    dcgan_init,
+    levels,
+)
+
+__all__ = [
+    "ACTIVATIONS",
+    "GaussianNoise",
+    "MinibatchDiscrimination",
+    "VirtualBatchNorm",
+    "built_for",
+    "conv_decoder",
+    "conv_encoder",
+    "count",
+    "dcgan_discriminator",
+    "dcgan_generator",
+    "dcgan_init",
+    "levels",
+    "mlp",
+    "on_device",
+]
