@@ -33,7 +33,7 @@ from sphinx.util.docutils import SphinxDirective
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tools"))
 from claims import facts, false, summary  # noqa: E402
-from notebooks import CLAIM, chapters, drift, read, records  # noqa: E402
+from notebooks import CLAIM, chapters, drift, listed, read, records  # noqa: E402
 
 MATHJAX = "sphinx-mathjax-offline"
 MATHJAX_PARTS = ("tex-chtml.js", "input/tex/extensions", "output/chtml/fonts/woff-v2")
@@ -264,17 +264,21 @@ class Status(OfChapters):
         claims = records(nb, CLAIM)
         changed = drift(path)
         mib = stamp.get("device_memory_mib", stamp["memory_mib"])
+        time = f"{stamp['seconds']:.0f} s"
+        if "cpu_seconds" in stamp:
+            allowed = budget.get("seconds")
+            time += f", {stamp['cpu_seconds']:.0f} CPU s (budget {allowed} CPU s)"
         rows = {
-            "State": f"drifted: {', '.join(changed)}" if changed else "up to date",
+            "State": f"drifted: {listed(changed)}" if changed else "up to date",
             "Executed": f"{stamp['date']}, scale {stamp['scale']}, seed"
             f" {stamp['seed']}, device {stamp['device']}",
-            "Time": f"{stamp['seconds']:.0f} s (budget {budget.get('seconds')} s)",
+            "Time": time,
             "Memory": f"{mib} MiB (budget {budget.get('mib')} MiB)",
             "Claims": f"{len(claims) - len(false(claims))} of {len(claims)} hold",
             "Packages": ", ".join(f"{k} {v}" for k, v in stamp["versions"].items()),
             "Code": stamp["code"][:12],
             "Lock": stamp["lock"][:12],
-            "Library": ", ".join(f"{k} {v[:8]}" for k, v in stamp["library"].items()),
+            "Library": Status.library(stamp),
             "Data": ", ".join(f"{k} {v[:8]}" for k, v in stamp["data"].items())
             or "none from files",
         }
@@ -286,6 +290,18 @@ class Status(OfChapters):
             '<div class="gm-table" style="overflow-x:auto"><table class="gm-status">'
             f"<caption>{path.stem}</caption><tbody>{body}</tbody></table></div>"
         )
+
+    @staticmethod
+    def library(stamp):
+        """How many definitions of gmlib were reached, room by room."""
+        names, count = stamp["library"], {}
+        if stamp.get("format", 1) == 1:  # whole modules
+            return ", ".join(f"{name} {text[:8]}" for name, text in names.items())
+        for name in names:
+            room = name.split(".")[0]
+            count[room] = count.get(room, 0) + 1
+        rooms = ", ".join(f"{room} {n}" for room, n in count.items())
+        return f"{len(names)} definitions ({rooms})"
 
 
 def copy_mathjax(app, error):

@@ -1,7 +1,7 @@
 """The site's own text font, so that a page has the same lines everywhere.
 
-Source Sans 3 (SIL Open Font Licence) comes from a locked package. Its letters, digits and
-signs are written into the site as WOFF2, a tenth of the whole, with the licence beside.
+Source Sans 3 (SIL Open Font Licence) comes from a locked package. Its letters, digits
+and signs are written into the site as WOFF2, a tenth of the whole, with the licence.
 """
 
 import importlib

@@ -1,7 +1,7 @@
-"""Every notebook runs at scale smoke as on Colab: from the wheel, alone, without network.
+"""Every notebook runs at scale smoke as on Colab: from the wheel, alone, offline.
 
-Its kernel is forked from a warm process (tools/warm.py); two also run in a cold one. The
-second run of each notebook is nbval's, against its stored outputs (tools/test.py).
+Its kernel is forked from a warm process (tools/warm.py); two also run in a cold one.
+The second run of each is nbval's, against its stored outputs (tools/test.py).
 """
 
 import json

@@ -1,6 +1,7 @@
 """Render the book into _build/html; a warning is an error.
 
 A chapter is executed first where its stored outputs are not those of its present code.
+A table of results must be that of its sweep, which nothing here runs.
 If nothing has changed since the last good build, nothing is done.
 """
 
@@ -17,7 +18,7 @@ from pathlib import Path
 import yaml
 from claims import facts, false
 from execute import execute
-from notebooks import CLAIM, ROOT, chapters, drift, read, records, stale
+from notebooks import CLAIM, ROOT, chapters, drift, listed, read, records, stale
 
 BUILD = ROOT / "_build"
 HTML = BUILD / "html"
@@ -46,8 +47,9 @@ def inputs():
         *pages(),
         *(ROOT / name for name in ("_config.yml", "_toc.yml", "references.bib")),
         ROOT / "requirements.lock",
-        *(ROOT / "gmlib").glob("*.py"),
+        *(ROOT / "gmlib").rglob("*.py"),
         *(ROOT / "tools").glob("*.py"),
+        *(ROOT / "sweeps").glob("*.py"),
         *(ROOT / "data").rglob("*.csv"),
         *(p for p in (ROOT / "book").rglob("*") if p.is_file() and p.suffix != ".pyc"),
     ]
@@ -84,7 +86,7 @@ def execute_stale(as_stored):
                 failed.append(path.stem)
         elif changed := drift(path):
             print(
-                f"{path.stem}: drifted: {', '.join(changed)} changed since its outputs"
+                f"{path.stem}: drifted: {listed(changed)} changed since its outputs"
                 f" were made (make execute CHAPTER={path.stem})"
             )
     return failed
@@ -101,6 +103,15 @@ def false_claims():
                 f" {claim['scale']}): {claim['verdict']}: {facts(claim)}"
             )
     return number
+
+
+def outdated_tables():
+    """Print the recorded tables that are not of their sweeps; return whether one is.
+
+    In a process of its own: to know what a sweep means, it is imported.
+    """
+    command = [sys.executable, "tools/sweep.py", "--check"]
+    return bool(subprocess.run(command, cwd=ROOT).returncode)
 
 
 def build(everything):
@@ -144,6 +155,8 @@ def main():
     # if that page was read without warning, under the same settings and library.
     own = {str(page.relative_to(ROOT)) for page in pages()}
     changed = {name for name in now if (before or {}).get(name) != now[name]}
+    if not changed <= own and outdated_tables():
+        sys.exit("book: not built; a table of results is not that of its sweep")
     everything = before is None or before.keys() != now.keys() or not changed <= own
     STATE.unlink(missing_ok=True)
     if not build(everything):

@@ -26,6 +26,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from notebooks import (
     CLAIM,
+    FORMAT,
     INSTALL,
     LOCK,
     ROOT,
@@ -47,7 +48,7 @@ from notebooks import (
 
 PROBE = """
 def _gmlib_probe():
-    import json, platform, resource, sys
+    import json, platform, resource, sys, time
     import matplotlib, numpy, torch
     from gmlib import data, runtime
     unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
@@ -57,6 +58,7 @@ def _gmlib_probe():
     print(json.dumps(facts | {
         "scale": runtime.scale(),
         "device": torch.cuda.get_device_name() if facts else device.type,
+        "cpu_seconds": round(time.process_time(), 1),
         "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit,
         "data": data.used(),
         "versions": {
@@ -161,6 +163,32 @@ def execute(path, scale="auto", store=None):
         return _execute(path, scale, store)
 
 
+def _report(name, nb, facts, seconds):
+    """Print what a run took and what is wrong with it."""
+    for claim in records(nb, CLAIM):
+        if claim["verdict"] == "fails":
+            print(f"{name}: DOES NOT HOLD: {claim['id']}", file=sys.stderr)
+    print(
+        f"{name}: {seconds:.0f} s, {facts['cpu_seconds']:.0f} CPU s,"
+        f" {facts['memory_mib']} MiB, scale {facts['scale']}, {facts['device']},"
+        f" {len(records(nb, CLAIM))} claims"
+    )
+    mib = facts.get("device_memory_mib", facts["memory_mib"])
+    for line in over_budget(nb, facts["scale"], facts["cpu_seconds"], mib):
+        print(f"{name}: OVER BUDGET: {line}", file=sys.stderr)
+
+
+def _take_outputs(fresh, nb):
+    """Put the outputs of the run `nb` into the same notebook as it is in its file."""
+    done = iter([cell for cell in nb.cells if cell.cell_type == "code"])
+    for cell in fresh.cells:
+        if cell.cell_type == "code":
+            other = next(done)
+            cell.outputs, cell.execution_count = other.outputs, other.execution_count
+    for cell in tagged(fresh, INSTALL):
+        cell.source = install_cell(address())
+
+
 def _execute(path, scale, store):
     partial = path.with_suffix(".partial.ipynb")
     nb = read(path)
@@ -185,18 +213,9 @@ def _execute(path, scale, store):
         sys.exit(130)
     seconds = time.monotonic() - start
 
-    for claim in records(nb, CLAIM):
-        if claim["verdict"] == "fails":
-            print(f"{path.stem}: DOES NOT HOLD: {claim['id']}", file=sys.stderr)
     if found := machine_paths(nb):
         return keep(f"its outputs name paths of this machine: {', '.join(found)}")
-    print(
-        f"{path.stem}: {seconds:.0f} s, {facts['memory_mib']} MiB, scale"
-        f" {facts['scale']}, {facts['device']}, {len(records(nb, CLAIM))} claims"
-    )
-    mib = facts.get("device_memory_mib", facts["memory_mib"])
-    for line in over_budget(nb, facts["scale"], seconds, mib):
-        print(f"{path.stem}: OVER BUDGET: {line}", file=sys.stderr)
+    _report(path.stem, nb, facts, seconds)
     if not (store if store is not None else facts["scale"] != "smoke"):
         print(f"{path.stem}: tried only; nothing is stored (--store to store it)")
         return True
@@ -204,14 +223,9 @@ def _execute(path, scale, store):
     fresh = read(path)  # its prose may have been written on meanwhile
     if code_hash(fresh) != before:
         return keep("its code was changed while it ran")
-    done = iter([cell for cell in nb.cells if cell.cell_type == "code"])
-    for cell in fresh.cells:
-        if cell.cell_type == "code":
-            other = next(done)
-            cell.outputs, cell.execution_count = other.outputs, other.execution_count
-    for cell in tagged(fresh, INSTALL):
-        cell.source = install_cell(address())
+    _take_outputs(fresh, nb)
     fresh.metadata["gmlib"] = {
+        "format": FORMAT,
         "code": before,
         "outputs": outputs_hash(fresh),
         "library": modules,

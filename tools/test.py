@@ -1,6 +1,6 @@
 """Run every check of the course and say at the end how each went.
 
-    python tools/test.py [--chapter NAME]
+    python tools/test.py [CHAPTER]
 
 Style, the site (warnings are errors), the tests of code, notebooks and site, and every
 notebook cell by cell against its stored outputs. With a chapter: style, the site, and
@@ -23,6 +23,7 @@ from warm import warm
 BIN = os.path.dirname(sys.executable)
 WORKERS = max(2, min(4, os.cpu_count() or 2))
 PYTEST = [sys.executable, "-m", "pytest", "-n", str(WORKERS)]
+NBVAL = [*PYTEST, "--dist", "loadfile", "--nbval-lax", "-p", "no:randomly"]
 
 
 def stages(paths, chapter):
@@ -33,11 +34,7 @@ def stages(paths, chapter):
         ("style", ["make", "--no-print-directory", "lint"]),
         ("book", [sys.executable, "tools/book.py", "--as-stored"]),
         ("tests", [*PYTEST, "--dist", "loadgroup", "--durations", "8", *only, "tests"]),
-        (
-            "cell by cell",
-            ["env", "GMLIB_SCALE=smoke", *PYTEST, "--dist", "loadfile", "--nbval-lax"]
-            + ["-p", "no:randomly", *books],
-        ),
+        ("cell by cell", ["env", "GMLIB_SCALE=smoke", *NBVAL, *books]),
     ]
 
 
@@ -81,7 +78,7 @@ def print_budgets(paths):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--chapter", help="check this chapter alone")
+    parser.add_argument("chapter", nargs="?", help="check this one alone")
     asked = parser.parse_args()
     paths = chosen(parser, [asked.chapter] if asked.chapter else [])
     rows = []

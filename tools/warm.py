@@ -1,15 +1,15 @@
 """Kernels from a warm process: it has imported what every lecture imports, then forks.
 
 Importing torch, its optimizers and matplotlib takes as long as most lectures do at
-scale smoke. `warm(folder)` builds the wheel, installs it into `folder`, starts a process
-that imports `gmlib` from there, and describes a kernel `python3` that is forked from
-it: under the environment that it yields, papermill, nbval and nbclient use it unawares.
+scale smoke. `warm(folder)` builds the wheel, installs it into `folder`, starts a
+process that imports `gmlib` from there, and describes a kernel `python3` that is forked
+from it: in the environment that it yields, papermill, nbval and nbclient use it.
 
     python tools/warm.py serve SOCKET          the process that imports, then forks
     python tools/warm.py kernel SOCKET FILE    what a kernel manager starts
 
-A kernel gets the environment, the folder and the standard streams of its launcher, and
-ends when its launcher does. Linux and macOS; nothing here starts a thread before a fork.
+A kernel gets the environment, folder and standard streams of its launcher, and ends
+when its launcher does. Linux and macOS; nothing here starts a thread before a fork.
 """
 
 import json
