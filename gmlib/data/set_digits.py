@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,12 +22,12 @@ def read_digits() -> dict[str, tuple[Tensor, Tensor]]:
     """Return ``{"train": (images, labels), "test": ...}`` as bytes, on the CPU."""
     from sklearn.datasets import load_digits
 
-    pictures, labels = load_digits(return_X_y=True)
-    x = torch.from_numpy(pictures / 16).float().view(-1, 1, 8, 8)
+    bunch: Any = load_digits()
+    x = torch.from_numpy(bunch.images / 16).float()[:, None]
     # As in MNIST: a digit is 20 pixels high and has a frame of 4.
     x = interpolate(x, size=(20, 20), mode="bicubic", align_corners=False)
     x = (pad(x.clamp(0, 1), [4] * 4) * 255).round().to(torch.uint8)
-    y = torch.from_numpy(labels)
+    y = torch.from_numpy(bunch.target)
     # Every fifth image of each class is for testing.
     test = torch.zeros_like(y, dtype=torch.bool)
     for label in range(10):
