@@ -6,6 +6,7 @@ The second run of each is nbval's, against its stored outputs (tools/test.py).
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -26,6 +27,7 @@ from test_notebooks import CHAPTERS, TEMPLATE, assert_two_sided
 from warm import warm
 
 SPENT = ROOT / "_build" / "spent"  # read by tools/test.py
+FAILED = ROOT / "_build" / "failed"  # what a failed run leaves to be looked at
 WHERE = """
 import os, sys
 print({name: os.environ.get(name) for name in ("GMLIB_WARM_SECONDS",)})
@@ -73,14 +75,20 @@ def run(path, tmp_path):
     nbformat.write(nb, tmp_path / "in.ipynb")
     folder = tmp_path / "empty"
     folder.mkdir()
-    papermill.execute_notebook(
-        str(tmp_path / "in.ipynb"),
-        str(tmp_path / "out.ipynb"),
-        parameters=wanted,
-        kernel_name="python3",
-        cwd=str(folder),
-        progress_bar=False,
-    )
+    try:
+        papermill.execute_notebook(
+            str(tmp_path / "in.ipynb"),
+            str(tmp_path / "out.ipynb"),
+            parameters=wanted,
+            kernel_name="python3",
+            cwd=str(folder),
+            progress_bar=False,
+        )
+    except papermill.PapermillExecutionError:
+        if path.is_relative_to(ROOT):  # not one that a test of the gates has broken
+            FAILED.mkdir(parents=True, exist_ok=True)
+            shutil.copy(tmp_path / "out.ipynb", FAILED / path.name)
+        raise
     assert not list(folder.iterdir()), "it left files behind"
     nb = read(tmp_path / "out.ipynb")
     facts, where = (cell.outputs[0].text for cell in nb.cells[-2:])
