@@ -14,6 +14,7 @@ A new data set is one file here, ``set_NAME.py``, which declares itself (see
 """
 
 from gmlib.data.cards import Card
+from gmlib.data.content import Content
 from gmlib.data.empirical import Empirical, Labelled, binarize, to_tanh
 from gmlib.data.fetch import Unavailable
 from gmlib.data.laws import (
@@ -27,7 +28,7 @@ from gmlib.data.laws import (
     swiss_roll,
 )
 from gmlib.data.pictures import images
-from gmlib.data.registry import card, load
+from gmlib.data.registry import Law, card, load
 from gmlib.data.set_digits import digits
 from gmlib.data.set_fashion_mnist import fashion_mnist
 from gmlib.data.set_mnist import mnist
@@ -38,12 +39,14 @@ from gmlib.data.tables import Figure, published, read_rows, results, typed
 
 __all__ = [
     "Card",
+    "Content",
     "Drawn",
     "Empirical",
     "Figure",
     "GaussianMixture",
     "Joint",
     "Labelled",
+    "Law",
     "LinearGaussian",
     "Shapes",
     "Stacked",

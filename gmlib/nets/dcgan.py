@@ -11,7 +11,7 @@ from torch import nn
 from gmlib import checks
 from gmlib.nets.basic import ACTIVATIONS, built_for, on_device
 
-Module = TypeVar("Module", bound=nn.Module)
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def levels(size: int) -> tuple[int, int]:
@@ -27,7 +27,7 @@ def levels(size: int) -> tuple[int, int]:
     return size, n
 
 
-def dcgan_init(module: Module) -> Module:
+def dcgan_init(module: Network) -> Network:
     """DCGAN's initialisation: weights N(0, 0.02²), batch-norm gains N(1, 0.02²)."""
     for m in module.modules():
         if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
