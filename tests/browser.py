@@ -56,7 +56,10 @@ class Visit:
         )
         self.page.on("request", lambda r: self.hosts.add(urlparse(r.url).netloc))
         address = f"http://127.0.0.1:{server.server_port}{base()}{page}"
-        self.page.goto(address, wait_until="load")
+        answer = self.page.goto(address, wait_until="load")
+        # A page without the book's script would never say that it is ready.
+        there = self.page.evaluate("typeof fitBoxes === 'function'")
+        assert there, f"{page}: {answer.status}, {self.problems}"
         self.page.wait_for_selector("html[data-fitted]")
 
     def __enter__(self):
