@@ -113,7 +113,7 @@ def _joined(values):
 # ------------------------------------------------------------------- what is called
 
 
-def describe(f: Callable, deep: bool = False, seen: tuple = ()) -> Any:
+def describe(f: Callable | None, deep: bool = False, seen: tuple = ()) -> Any:
     """Describe a callable by its code and by what that names, in nested lists.
 
     Functions and classes of installed packages are named, not described; those of
@@ -121,7 +121,7 @@ def describe(f: Callable, deep: bool = False, seen: tuple = ()) -> Any:
 
     Parameters
     ----------
-    f : callable
+    f : callable or None
     deep : bool
         Also by the values in the lists and dictionaries it names and by the
         attributes of its classes. Not for code whose data changes while it runs,

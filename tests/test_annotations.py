@@ -33,7 +33,9 @@ def callables(name, thing):
         elif isinstance(value, property):
             value = value.fget
         called = not method.startswith("_") or method in ("__init__", "__call__")
-        if called and isinstance(inspect.unwrap(value), types.FunctionType):
+        # A protocol gets an `__init__` from `typing`.
+        own = getattr(value, "__module__", "") != "typing"
+        if called and own and isinstance(inspect.unwrap(value), types.FunctionType):
             yield f"{name}.{method}", value
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ def read_digits() -> dict[str, tuple[Tensor, Tensor]]:
     """Return ``{"train": (images, labels), "test": ...}`` as bytes, on the CPU."""
     from sklearn.datasets import load_digits
 
-    bunch = load_digits()
+    bunch: Any = load_digits()
     x = torch.from_numpy(bunch.images / 16).float()[:, None]
     # As in MNIST: a digit is 20 pixels high and has a frame of 4.
     x = interpolate(x, size=(20, 20), mode="bicubic", align_corners=False)

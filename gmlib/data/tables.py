@@ -35,7 +35,7 @@ def published(topic: str) -> list[Figure]:
     topics = sorted(path.stem for path in place.glob("*.csv"))
     checks.choice("no figures on", topic, topics)
     with open(place / f"{topic}.csv", newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+        rows: list[dict[str, Any]] = list(csv.DictReader(stream))
     shelf.note(place / f"{topic}.csv")
     return [
         Figure(

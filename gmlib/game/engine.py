@@ -126,7 +126,9 @@ class Game:
                     waiting.append((player, gradients))
                 else:
                     player.step(gradients)
-            seen[name] = value.detach().clone()
+            # A player takes at least one step: both are bound.
+            seen[name] = value.detach().clone()  # pyrefly: ignore[unbound-name]
+            # pyrefly: ignore[unbound-name]
             seen |= {f"{name}/{quantity}": v for quantity, v in logs.items()}
         for player, gradients in waiting:
             player.step(gradients)
