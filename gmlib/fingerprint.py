@@ -121,7 +121,7 @@ def describe(f: Callable | None, deep: bool = False, seen: tuple = ()) -> Any:
 
     Parameters
     ----------
-    f : callable or None
+    f : callable
     deep : bool
         Also by the values in the lists and dictionaries it names and by the
         attributes of its classes. Not for code whose data changes while it runs,

@@ -22,6 +22,10 @@ def shown(module):
     }
 
 
+def is_protocol(thing):
+    return getattr(thing, "_is_protocol", False)
+
+
 def callables(name, thing):
     """Yield (name, function) of what is called: a function, a class's own methods."""
     if not inspect.isclass(thing):
@@ -33,9 +37,9 @@ def callables(name, thing):
         elif isinstance(value, property):
             value = value.fget
         called = not method.startswith("_") or method in ("__init__", "__call__")
-        # A protocol gets an `__init__` from `typing`.
-        own = getattr(value, "__module__", "") != "typing"
-        if called and own and isinstance(inspect.unwrap(value), types.FunctionType):
+        # A protocol is called by nobody: its __init__ is Python's.
+        called = called and not (method == "__init__" and is_protocol(thing))
+        if called and isinstance(inspect.unwrap(value), types.FunctionType):
             yield f"{name}.{method}", value
 
 

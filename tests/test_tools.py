@@ -52,6 +52,8 @@ def test_a_run_is_stored_with_the_stamp_of_its_code(chapter, monkeypatch):
     stamp = nb.metadata["gmlib"]
     assert (stamp["scale"], stamp["seed"], stamp["device"]) == ("cpu", 3, "cpu")
     assert stamp["seconds"] > 0
+    assert stamp["cpu_seconds"] > 0
+    assert stamp["library"] == {}, "it imports nothing of gmlib"
     assert stamp["memory_mib"] > 50
     assert set(stamp["versions"]) == {"python", "torch", "numpy", "matplotlib"}
     assert 'scale = "auto"' in nb.cells[2].source
@@ -66,8 +68,42 @@ def test_a_run_is_stored_with_the_stamp_of_its_code(chapter, monkeypatch):
     nb.cells[3].outputs = []
     notebooks.write(nb, chapter)
     assert stale(chapter) == "its outputs were changed by hand or cleared"
+    edit(chapter, 3, "import os, sys  # both\nprint(os.getcwd(),sys.prefix)")
+    assert stale(chapter) == "its outputs were changed by hand or cleared"
     edit(chapter, 3, "print(2)")
     assert stale(chapter) == "its code has changed since it was executed"
+
+
+def test_a_budget_counts_cpu_seconds(chapter):
+    nb = read(chapter)
+    assert notebooks.over_budget(nb, "cpu", 3, 10) == [
+        "3 CPU s and 10 MiB, but no budget for scale cpu"
+    ]
+    nb.metadata["budget"] = {"cpu": {"seconds": 3, "mib": 10}}
+    assert notebooks.over_budget(nb, "cpu", 3.0, 10) == []
+    assert notebooks.over_budget(nb, "cpu", 7.2, 11) == [
+        "7 CPU s of 3 CPU s at scale cpu", "11 MiB of 10 MiB at scale cpu"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ("%time f(1)", "%time f(1)  ", True),
+        ("%time f(1)", "%time f(2)", False),
+        ("x = !ls", "x = !ls -l", False),
+        ("f(1)", "f(1);", False),
+        ("'shown'", "'other'", False),
+        ("not python at all", "not python at  all", False),
+        ("def f():\n  'doc'\n  return 1", "def f(): return 1 # one", True),
+    ],
+)
+def test_a_cell_is_known_by_what_it_means(a, b, same, chapter):
+    found = []
+    for source in (a, b):
+        edit(chapter, 3, source)
+        found.append(notebooks.code_hash(read(chapter)))
+    assert (found[0] == found[1]) == same
 
 
 def test_a_run_that_fails_leaves_the_good_file(chapter, capsys):

@@ -51,12 +51,14 @@ def _dotted(tree):
     """Yield the dotted names in a syntax tree: `a.b.c` as one."""
     inner = set()
     for node in nodes(tree):
+        if id(node) in inner:
+            continue
         names = []
-        while isinstance(node, ast.Attribute) and id(node) not in inner:
+        while isinstance(node, ast.Attribute):
             names.append(node.attr)
             node = node.value
             inner.add(id(node))
-        if isinstance(node, ast.Name) and (names or id(node) not in inner):
+        if isinstance(node, ast.Name):
             yield (node.id, *reversed(names))
 
 

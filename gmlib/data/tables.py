@@ -35,18 +35,13 @@ def published(topic: str) -> list[Figure]:
     topics = sorted(path.stem for path in place.glob("*.csv"))
     checks.choice("no figures on", topic, topics)
     with open(place / f"{topic}.csv", newline="", encoding="utf-8") as stream:
-        rows: list[dict[str, Any]] = list(csv.DictReader(stream))
+        rows = list(csv.DictReader(stream))
     shelf.note(place / f"{topic}.csv")
-    return [
-        Figure(
-            **row
-            | {
-                "value": float(row["value"]),
-                "spread": float(row["spread"]) if row["spread"] else None,
-            }
-        )
-        for row in rows
-    ]
+    return [_figure(**row) for row in rows]
+
+
+def _figure(value: str, spread: str, **words: str) -> Figure:
+    return Figure(value=float(value), spread=float(spread) if spread else None, **words)
 
 
 def results(name: str) -> list[dict[str, Any]]:

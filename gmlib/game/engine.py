@@ -120,16 +120,15 @@ class Game:
             for _ in range(player.steps):
                 value, logs = player.evaluate(self.losses[name], self.batch())
                 # Cloned: what is logged may be a weight, which is about to move.
-                logs = {q: torch.as_tensor(v).detach().clone() for q, v in logs.items()}
+                seen[name] = value.detach().clone()
+                for quantity, v in logs.items():
+                    logged = torch.as_tensor(v).detach().clone()
+                    seen[f"{name}/{quantity}"] = logged
                 gradients = ranks.mean(player.gradients(value))
                 if self.simultaneous:
                     waiting.append((player, gradients))
                 else:
                     player.step(gradients)
-            # A player takes at least one step: both are bound.
-            seen[name] = value.detach().clone()  # pyrefly: ignore[unbound-name]
-            # pyrefly: ignore[unbound-name]
-            seen |= {f"{name}/{quantity}": v for quantity, v in logs.items()}
         for player, gradients in waiting:
             player.step(gradients)
         zero = self.buffer.new_zeros(())

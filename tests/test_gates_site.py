@@ -1,0 +1,87 @@
+"""The gates are tested: faults of the site and of the repository."""
+
+import shutil
+
+import pytest
+import test_imports
+import test_repository
+import test_site
+from notebooks import ROOT
+
+from gmlib.data import content, set_mnist
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A site of one page."""
+
+    def made(body):
+        (tmp_path / "index.html").write_text(f"<main>{body}</main>", "utf8")
+        monkeypatch.setattr(test_site, "HTML", tmp_path)
+        monkeypatch.setattr(test_site, "PAGES", ["index.html"])
+
+    return made
+
+
+def test_a_sound_page_passes(site):
+    site('<a id="here" href="#here">here</a><img src="data:," alt="A dot.">')
+    test_site.test_every_internal_link_and_anchor_resolves()
+    test_site.test_every_image_says_what_it_shows("index.html")
+    test_site.test_no_page_loads_anything_from_another_host("index.html")
+    test_site.test_ids_are_unique()
+
+
+@pytest.mark.parametrize(
+    ("body", "gate"),
+    [
+        ('<a href="gone.html">x</a>', "test_every_internal_link_and_anchor_resolves"),
+        ('<a href="#gone">x</a>', "test_every_internal_link_and_anchor_resolves"),
+        ('<a id="a"></a><a id="a"></a>', "test_ids_are_unique"),
+    ],
+)
+def test_a_fault_of_the_site_is_caught(body, gate, site):
+    site(body)
+    with pytest.raises(AssertionError):
+        getattr(test_site, gate)()
+
+
+@pytest.mark.parametrize(
+    ("body", "gate"),
+    [
+        ('<img src="data:,">', "test_every_image_says_what_it_shows"),
+        ('<img src="data:," alt="a.png">', "test_every_image_says_what_it_shows"),
+        (
+            '<script src="https://elsewhere.test/x.js"></script>',
+            "test_no_page_loads_anything_from_another_host",
+        ),
+    ],
+)
+def test_a_fault_of_a_page_is_caught(body, gate, site):
+    site(body)
+    with pytest.raises(AssertionError):
+        getattr(test_site, gate)("index.html")
+
+
+def test_an_import_against_the_layers_is_caught(tmp_path, monkeypatch):
+    rooms = tmp_path / "gmlib"
+    shutil.copytree(ROOT / "gmlib", rooms, ignore=shutil.ignore_patterns("__pycache__"))
+    file = rooms / "objectives.py"
+    file.write_text(file.read_text("utf8") + "\nfrom gmlib import game\n", "utf8")
+    monkeypatch.setattr(test_imports, "ROOMS", rooms)
+    test_imports.test_rooms_import_only_from_below("divergences")
+    with pytest.raises(AssertionError):
+        test_imports.test_rooms_import_only_from_below("objectives")
+
+
+def test_a_package_without_a_hash_is_caught(monkeypatch):
+    test_repository.test_every_locked_package_has_hashes()
+    lock = "unknown==1.0\n" + test_repository.LOCK
+    monkeypatch.setattr(test_repository, "LOCK", lock)
+    with pytest.raises(AssertionError):
+        test_repository.test_every_locked_package_has_hashes()
+
+
+def test_an_archive_with_a_wrong_hash_is_refused():
+    wanted = set_mnist.ARCHIVES.contents["t10k-labels-idx1-ubyte"]
+    with pytest.raises(ValueError, match="the wrong SHA-256"):
+        content.unpacked(b"\1" * wanted.size, wanted)
