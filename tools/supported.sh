@@ -28,7 +28,7 @@ for test in tests/test_*.py; do
     *) tests="$tests $test" ;;
     esac
 done
-cp -R tests tools sweeps benchmarks pyproject.toml "$PLACE"
+cp -R tests tools sweeps benchmarks references.bib pyproject.toml "$PLACE"
 cd "$PLACE"
 python - <<'WHERE'
 import platform
