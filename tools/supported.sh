@@ -17,14 +17,18 @@ uv pip sync --quiet --require-hashes requirements-test.lock
 uv build --quiet --wheel --no-build-isolation --out-dir "$PLACE"
 uv pip install --quiet --no-deps "$PLACE"/*.whl
 
-# The tests of the rooms that need one process, and what they use besides gmlib, which
-# they find in the environment alone.
-tests="tests/test_doctests.py"
-for room in gmlib/*; do
-    room=$(basename "$room" .py)
-    [ "$room" = ranks ] || tests="$tests $(ls "tests/test_$room"*.py 2>/dev/null || true)"
+# The library's tests, not those of the book and of the tools nor those of many
+# processes; and what they use besides gmlib, which they find in the environment alone.
+tests=
+for test in tests/test_*.py; do
+    case $(basename "$test" .py) in
+    test_benchmarks | test_gates* | test_notebooks | test_pages | test_ranks) ;;
+    test_repository | test_runs | test_site | test_sizes | test_sweep*) ;;
+    test_tools* | test_wheel) ;;
+    *) tests="$tests $test" ;;
+    esac
 done
-cp -R tests tools sweeps benchmarks pyproject.toml "$PLACE"
+cp -R tests tools sweeps benchmarks references.bib pyproject.toml "$PLACE"
 cd "$PLACE"
 python - <<'WHERE'
 import platform
