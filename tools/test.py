@@ -22,7 +22,7 @@ from warm import warm
 
 BIN = os.path.dirname(sys.executable)
 WORKERS = max(2, min(4, os.cpu_count() or 2))
-PYTEST = [sys.executable, "-m", "pytest", "-n", str(WORKERS)]
+PYTEST = [sys.executable, "-m", "pytest", "-n", str(WORKERS), "-rfE"]
 NBVAL = [*PYTEST, "--dist", "loadfile", "--nbval-lax", "-p", "no:randomly"]
 
 
