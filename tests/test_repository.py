@@ -180,7 +180,7 @@ def test_the_documents_link_to_what_exists():
             r"`((?:tools|chapters|gmlib|data|book|tests|benchmarks|\.github)/[^`]*)`",
             text,
         ):
-            assert (ROOT / path).exists(), f"{name}: {path}"
+            assert list(ROOT.glob(path)), f"{name}: {path}"
 
 
 def test_the_front_page_leads_to_every_lecture():
