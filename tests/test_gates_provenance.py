@@ -153,10 +153,13 @@ def test_a_change_that_is_reached_drifts_and_no_other(chapter, tree):
 
 
 def test_a_lost_lock_and_other_data_are_seen(chapter, tree):
-    before = drift(chapter(lambda nb: None), tree)
+    def locked(nb):
+        nb.metadata["gmlib"]["lock"] = file_hash(ROOT / "requirements.lock")
+
+    before = drift(chapter(locked), tree)
     (tree / "requirements.lock").write_text("")
     (tree / "data" / "published" / "gan.csv").write_text("")
-    after = drift(chapter(lambda nb: None), tree)
+    after = drift(chapter(locked), tree)
     assert {"requirements.lock", "data/published/gan.csv"} <= {*after} - {*before}
 
 

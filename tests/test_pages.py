@@ -46,7 +46,7 @@ def assert_whole(visit, server):
         assert visit.page.locator("main mjx-container").count() >= raw
         assert visit.page.locator("mjx-merror, [data-mjx-error]").count() == 0
     loaded = "[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family)"
-    assert any("Source Sans 3" in family for family in visit.page.evaluate(loaded))
+    assert any("Course Sans" in family for family in visit.page.evaluate(loaded))
 
 
 def assert_it_moves(visit):

@@ -1,7 +1,8 @@
 """Which definitions of gmlib a piece of code reaches, and what each of them means.
 
 Names are followed through imports and definitions. Where a module is used as a value,
-all that is in it counts; what a module does on import always counts. A definition is
+all that is in it counts; what a module does on import always counts, but for a data set
+that declares itself: that is reached where its name stands as a string. A definition is
 known by its room and its name: it may move from one file of the room to another.
 """
 
@@ -33,6 +34,11 @@ class Definition:
         return {name for s in self.statements for name in _dotted(s)}
 
     @cached_property
+    def strings(self):
+        """The strings in it: names by which it may ask for a data set."""
+        return {text for s in self.statements for text in _strings(s)}
+
+    @cached_property
     def decorators(self):
         lists = [getattr(s, "decorator_list", []) for s in self.statements]
         return {name for found in lists for d in found for name in _dotted(d)}
@@ -62,6 +68,20 @@ def _dotted(tree):
             yield (node.id, *reversed(names))
 
 
+def _strings(tree):
+    """Yield the strings in a syntax tree."""
+    for node in nodes(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def _declared(statement):
+    """Return the name of the data set that a statement declares, or None."""
+    match statement:
+        case ast.Expr(ast.Call(ast.Name("declare"), [ast.Constant(name), *_])):
+            return name
+
+
 def _imports(tree, package):
     """Return {name: (module, name there or None)} of what a source imports."""
     found = {}
@@ -83,6 +103,8 @@ def _bound(statement):
     """The names that a statement defines; what defines none happens on import."""
     if isinstance(statement, DEFINED):
         return {statement.name}
+    if _declared(statement):
+        return {f"data set {_declared(statement)}"}
     if isinstance(statement, ast.Import | ast.ImportFrom):
         return set()
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
@@ -157,6 +179,14 @@ class Reach:
             self.execute(module)
             for names in found.names:
                 self.follow(module, names)
+            self.ask(found.strings)
+
+    def ask(self, strings):
+        """Reach the data sets of these names."""
+        for module in self.modules.values():
+            for name in strings:
+                if f"data set {name}" in module.definitions:
+                    self.definition(module, f"data set {name}")
 
     def whole(self, module):
         """Reach all of a module, and what it passes on from its room."""
@@ -191,6 +221,7 @@ def reached(tree, root):
     reach.execute(here)
     for names in set(_dotted(tree)):
         reach.follow(here, names)
+    reach.ask(set(_strings(tree)))
     marks = defaultdict(list)
     for (module, name), definition in reach.found.items():
         room = module.split(".")[1] if "." in module else module

@@ -13,10 +13,10 @@ from tqdm.auto import tqdm
 
 from gmlib import checks, runtime
 from gmlib.data import typed
-from gmlib.fingerprint import describe
+from gmlib.fingerprint import code_mark
 from gmlib.sweep.cells import cells_of, facts
 from gmlib.sweep.pools import BACKENDS, Backend, outcomes
-from gmlib.sweep.table import mark, put, rows_of, text
+from gmlib.sweep.table import put, rows_of, text
 
 
 def sweep(
@@ -86,12 +86,12 @@ def sweep(
     workers = workers if workers is None else checks.count("workers", workers)
     threads = checks.count("threads", threads)
     blob, scale = cloudpickle.dumps(cell), runtime.scale()
-    made_by = {"code": mark(describe(cell, deep=True)), "scale": scale}
+    made_by = {"code": code_mark(cell), "scale": scale}
     mine, others = _known(path, cells, made_by)
     if others:
         print(
             f"{path.name}: {others} rows are kept but not counted: they come from "
-            "other code, another scale or another Python"
+            "other code or another scale"
         )
     again = {i for i, row in mine.items() if retry and row["status"] == "failed"}
     todo = [i for i in cells if i not in mine or i in again]
