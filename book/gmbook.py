@@ -74,7 +74,7 @@ def page(app, name, template, context, doctree):
         # A fold is named by what it shows ("Show code cell source").
         body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
         # Docutils' role of a bibliography's entries is deprecated by ARIA.
-        body = body.replace(' role="doc-biblioentry"', "")
+        body = body.replace(' role="doc-biblioentry"', ' role="listitem"')
         # sphinx-proof and sphinx-exercise give every proof the same id.
         body = re.sub(r' id="(?:proof|exercise|solution)(?:-content)?"', "", body)
         context["body"] = body

@@ -18,7 +18,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if how == "403":
             return self.send_error(403)
         if how == "silent":
-            self.server.stop.wait(20)
+            self.server.stop.wait()
             return None
         if how == "html":
             body = b"<!doctype html><title>Please log in</title>"
@@ -57,7 +57,7 @@ class Stalling(Handler):
         self.end_headers()
         self.wfile.write(body[: len(body) // 2])
         self.wfile.flush()
-        self.server.stop.wait(20)
+        self.server.stop.wait()
 
 
 @contextmanager

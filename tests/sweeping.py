@@ -20,7 +20,7 @@ def run_here(monkeypatch):
     monkeypatch.setenv("TQDM_DISABLE", "1")
 
 
-def soon(condition, seconds=300):
+def soon(condition, seconds=1500):
     """Wait until a condition holds and tell whether it came to hold."""
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:

@@ -5,7 +5,6 @@ A server in a thread plays the mirrors; the archives are four tiny ones.
 
 import socket
 import threading
-import time
 
 import pytest
 from fake_archives import PACKED, enter, files_under, forget, is_the_data
@@ -18,6 +17,9 @@ from gmlib.data import fetch
 @pytest.fixture(autouse=True)
 def small_world(monkeypatch, tmp_path):
     enter(monkeypatch, tmp_path)
+    # A server in a busy machine's thread is not silent because it is late.
+    monkeypatch.setattr(fetch, "ANSWER_SECONDS", 600)
+    monkeypatch.setattr(fetch, "STALL_SECONDS", 600)
 
 
 @pytest.fixture
@@ -83,7 +85,6 @@ def test_a_fault_is_named_and_nothing_of_it_is_kept(
 @pytest.mark.parametrize("how", [*FAULTS, "silent"])
 def test_the_second_mirror_steps_in(serve, monkeypatch, tmp_path, how):
     address = serve().address
-    monkeypatch.setattr(fetch, "ANSWER_SECONDS", 1.0)
     monkeypatch.setenv("GMLIB_MIRRORS", f"{address}/{how} {address}/good")
     assert is_the_data(data.mnist("train", strict=True))
     assert files_under(tmp_path / "cache") == sorted(PACKED)
@@ -118,37 +119,36 @@ def test_fashion_mnist_stops_or_goes_on_in_the_same_way(capsys):
 # ---------------------------------------------------------------- no network
 
 
-def seconds_to_fail():
-    start = time.monotonic()
+def words_of_the_failure():
+    """Fail, and return why: what waits here for a silent partner never returns."""
     with pytest.raises(data.Unavailable) as caught:
         data.mnist(strict=True)
-    return time.monotonic() - start, str(caught.value)
+    return str(caught.value)
 
 
-def test_without_a_network_it_gives_up_at_once(monkeypatch):
+def test_without_a_network_it_says_so(monkeypatch):
     with socket.socket() as free:  # a port on which nobody listens
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setenv("GMLIB_MIRRORS", f"http://127.0.0.1:{port}/a")
-    seconds, message = seconds_to_fail()
-    assert seconds < 1
-    assert "refused" in message
+    assert "refused" in words_of_the_failure()
 
 
-def test_a_network_that_is_switched_off_is_not_asked():
-    seconds, message = seconds_to_fail()
-    assert seconds < 0.5
-    assert "http" not in message
+def test_a_network_that_is_switched_off_is_not_asked(monkeypatch):
+    monkeypatch.setattr(fetch, "urlopen", None)
+    assert "http" not in words_of_the_failure()
 
 
-def test_silent_mirrors_cost_less_than_three_seconds_and_only_once(serve, monkeypatch):
-    address = serve().address
-    monkeypatch.setenv("GMLIB_MIRRORS", f"{address}/silent {address}/silent/2")
-    seconds, message = seconds_to_fail()
-    assert seconds < 3
-    assert message.count("no answer in 2.5 s") == 2
-    seconds, _ = seconds_to_fail()
-    assert seconds < 0.1
+def test_silent_mirrors_are_left_and_asked_only_once(serve, monkeypatch):
+    monkeypatch.setattr(fetch, "ANSWER_SECONDS", 0.2)
+    server = serve()
+    address = f"{server.address}/silent"
+    monkeypatch.setenv("GMLIB_MIRRORS", f"{address} {address}/2")
+    message = words_of_the_failure()
+    assert message.count("no answer in 0.2 s") == 2
+    asked = len(server.asked)
+    assert words_of_the_failure() == message
+    assert len(server.asked) == asked
 
 
 def test_a_silent_name_server_does_not_hold_us_up(monkeypatch):
@@ -156,23 +156,20 @@ def test_a_silent_name_server_does_not_hold_us_up(monkeypatch):
     over = threading.Event()
 
     def never(*_, **__):
-        over.wait(20)
+        over.wait()
         raise socket.gaierror("Temporary failure in name resolution")
 
+    monkeypatch.setattr(fetch, "ANSWER_SECONDS", 0.2)
     monkeypatch.setattr(socket, "getaddrinfo", never)
     monkeypatch.setenv("GMLIB_MIRRORS", "http://mirror.invalid/a")
     try:
-        seconds, message = seconds_to_fail()
+        assert "no answer" in words_of_the_failure()
     finally:
         over.set()
-    assert seconds < 3
-    assert "no answer" in message
 
 
 def test_a_download_that_stalls_half_way_is_given_up(serve, monkeypatch, tmp_path):
     monkeypatch.setattr(fetch, "STALL_SECONDS", 0.3)
     monkeypatch.setenv("GMLIB_MIRRORS", f"{serve(Stalling).address}/x")
-    seconds, message = seconds_to_fail()
-    assert seconds < 3
-    assert "timed out" in message
+    assert "timed out" in words_of_the_failure()
     assert files_under(tmp_path) == []

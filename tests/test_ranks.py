@@ -22,7 +22,7 @@ RUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 RUN += ["--local-addr=127.0.0.1"]  # a machine need not know its own name
 
 
-def torchrun(*command, timeout=550):
+def torchrun(*command, timeout=1700):
     """Run a program on two ranks; return the finished process."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "tools")])
     env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}

@@ -46,6 +46,8 @@ from notebooks import (
     write,
 )
 
+from gmlib.fingerprint import digest
+
 PROBE = """
 def _gmlib_probe():
     import json, platform, resource, sys, time
@@ -139,17 +141,19 @@ def tidy(nb):
 
 
 @contextmanager
-def alone(name):
+def alone(path):
     """Let one process at a time execute a chapter; say who else does."""
     place = ROOT / "_build" / "executing"
     place.mkdir(parents=True, exist_ok=True)
-    with open(place / name, "a+", encoding="utf8") as file:
+    mark = digest(str(path.resolve()))  # another checkout has another chapter
+    with open(place / f"{path.stem}-{mark}", "a+", encoding="utf8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
+            who = file.read().strip() or "?"
             sys.exit(
-                f"{name}: process {file.read().strip() or '?'} is executing it already:"
+                f"{path.stem}: process {who} is executing it already:"
                 " wait for it, or end it, then run this again"
             )
         file.truncate(0)
@@ -159,7 +163,7 @@ def alone(name):
 
 def execute(path, scale="auto", store=None):
     """Execute one chapter; return whether it succeeded."""
-    with alone(path.stem):
+    with alone(path):
         return _execute(path, scale, store)
 
 

@@ -14,6 +14,7 @@ when its launcher does. Linux and macOS; nothing here starts a thread before a f
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -141,12 +142,16 @@ def warm(folder):
     address = str(folder / "socket")
     spec = folder / "jupyter" / "kernels" / "python3"
     spec.mkdir(parents=True)
-    launcher = [sys.executable, "-ES", str(Path(__file__).resolve()), "kernel", address]
-    kernel = {"argv": [*launcher, "-f", "{connection_file}"], "language": "python"}
+    # A copy of this file, so that nothing of the checkout is loaded in a kernel.
+    script = shutil.copy(__file__, folder / "warm.py")
+    launcher = [sys.executable, "-ES", str(script), "kernel", address]
+    quiet = "--IPKernelApp.log_level=ERROR"
+    argv = [*launcher, "-f", "{connection_file}", quiet]
+    kernel = {"argv": argv, "language": "python"}
     (spec / "kernel.json").write_text(json.dumps(kernel | {"display_name": "warm"}))
     here = {"PYTHONPATH": str(site), "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
     server = subprocess.Popen(
-        [sys.executable, str(Path(__file__).resolve()), "serve", address],
+        [sys.executable, str(script), "serve", address],
         cwd=spec,  # an empty folder but for the description
         env={k: v for k, v in os.environ.items() if not k.startswith("GMLIB_")} | here,
         stdout=subprocess.PIPE,
@@ -164,7 +169,7 @@ def warm(folder):
 
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
-        sys.path.remove(str(ROOT / "tools"))
+        del sys.path[0]  # the folder of this file
         _serve(sys.argv[2])
     else:
         _kernel(sys.argv[2], sys.argv[3:])
