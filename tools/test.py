@@ -21,7 +21,7 @@ from notebooks import ROOT, chosen, over_budget, read
 from warm import warm
 
 BIN = os.path.dirname(sys.executable)
-WORKERS = max(2, min(4, os.cpu_count() or 2))
+WORKERS = 1 + max(2, min(4, os.cpu_count() or 2))  # some of them wait
 PYTEST = [sys.executable, "-m", "pytest", "-n", str(WORKERS), "-rfE"]
 NBVAL = [*PYTEST, "--dist", "loadfile", "--nbval-lax", "-p", "no:randomly"]
 

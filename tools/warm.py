@@ -79,7 +79,10 @@ def _become_kernel(launcher, seconds):
         threading.Thread(target=end_with_launcher, daemon=True).start()
         # What ipykernel has read from the environment when it was imported.
         parent = f"--IPKernelApp.parent_handle={os.getppid()}"
-        sys.argv = ["ipykernel_launcher", parent, *wanted["arguments"]]
+        arguments = wanted["arguments"]
+        if not any("log_level" in argument for argument in arguments):
+            arguments.append("--IPKernelApp.log_level=ERROR")
+        sys.argv = ["ipykernel_launcher", parent, *arguments]
         sys.path.insert(0, "")  # as for a kernel that starts cold
         from ipykernel.kernelapp import launch_new_instance
 
@@ -145,9 +148,7 @@ def warm(folder):
     # A copy of this file, so that nothing of the checkout is loaded in a kernel.
     script = shutil.copy(__file__, folder / "warm.py")
     launcher = [sys.executable, "-ES", str(script), "kernel", address]
-    quiet = "--IPKernelApp.log_level=ERROR"
-    argv = [*launcher, "-f", "{connection_file}", quiet]
-    kernel = {"argv": argv, "language": "python"}
+    kernel = {"argv": [*launcher, "-f", "{connection_file}"], "language": "python"}
     (spec / "kernel.json").write_text(json.dumps(kernel | {"display_name": "warm"}))
     here = {"PYTHONPATH": str(site), "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
     server = subprocess.Popen(
