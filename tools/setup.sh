@@ -70,6 +70,15 @@ packages() { # packages LOCK: exactly those of the lock, and gmlib from this che
     "$VENV/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable .
 }
 
+driver() { # what steers the browser: a program that needs a library of the system
+    "$VENV/bin/playwright" --version >/dev/null 2>&1 && return
+    may_install && install libatomic1 && "$VENV/bin/playwright" --version >/dev/null && return
+    echo "setup: the driver of the browser does not start; on Debian and Ubuntu:" >&2
+    echo "    apt-get install libatomic1" >&2
+    "$VENV/bin/playwright" --version >&2 || true
+    exit 1
+}
+
 browser() {
     for name in chromium chromium-browser google-chrome google-chrome-stable; do
         command -v "$name" >/dev/null && return
@@ -97,5 +106,8 @@ tests)
     packages requirements-test.lock
     touch "$VENV/.ready-tests"
     ;;
-browser) browser ;;
+browser)
+    driver
+    browser
+    ;;
 esac
