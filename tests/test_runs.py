@@ -91,7 +91,8 @@ def run(path, tmp_path):
         raise
     assert not list(folder.iterdir()), "it left files behind"
     nb = read(tmp_path / "out.ipynb")
-    facts, where = (cell.outputs[0].text for cell in nb.cells[-2:])
+    # What a cell prints comes in one piece or in several, as it happens.
+    facts, where = ("".join(o.text for o in cell.outputs) for cell in nb.cells[-2:])
     return nb, json.loads(facts), where.splitlines()
 
 

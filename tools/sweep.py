@@ -10,9 +10,9 @@ stores nothing. A table whose sweep means something else today is none of this b
 
 import argparse
 import csv
-import importlib.util
 import sys
 import tempfile
+import types
 from collections import Counter
 from pathlib import Path
 
@@ -28,10 +28,12 @@ def load(name, root=ROOT):
     names = sorted(path.stem for path in (root / "sweeps").glob("*.py"))
     if name not in names:
         raise ValueError(f"no sweep {name!r}: choose from {', '.join(names)}")
-    # It is no module that could be imported, so that it need not be where workers are.
-    spec = importlib.util.spec_from_file_location(name, root / "sweeps" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    # It is no module that could be imported, so that it need not be where workers are;
+    # and an import would take a file that was edited within a second for the old one.
+    path = root / "sweeps" / f"{name}.py"
+    module = types.ModuleType(name)
+    module.__file__ = str(path)
+    exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
     return module
 
 
