@@ -28,7 +28,7 @@ serve: book ## render it, open it in a browser
 
 test: $(TESTED) ## run every check
 	@sh tools/setup.sh browser
-	@$(BIN)/python tools/test.py $(if $(CHAPTER),--chapter $(CHAPTER))
+	@$(BIN)/python tools/test.py $(CHAPTER)
 
 lint: $(TESTED) ## check style and types of the code, and the workflows of CI
 	@$(BIN)/ruff check $(CODE)
