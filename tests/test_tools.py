@@ -314,3 +314,15 @@ def test_unknown_chapters_are_named():
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 2
     assert "no chapter 'nowhere'" in run.stderr
+
+
+def test_make_hands_a_chapter_to_the_checks():
+    dry = subprocess.run(
+        ["make", "-n", "test", "CHAPTER=nowhere"], cwd=ROOT, text=True, stdout=-1
+    )
+    command = dry.stdout.splitlines()[-1].split()
+    assert command[1] == "tools/test.py"
+    ended = subprocess.run(
+        [sys.executable, *command[1:]], cwd=ROOT, text=True, stderr=-1
+    )
+    assert "no chapter 'nowhere'; there are: vae, gan" in ended.stderr

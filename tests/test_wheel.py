@@ -1,25 +1,15 @@
 """The wheel holds all that a notebook needs; that each runs with it: test_runs.py."""
 
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 from notebooks import ROOT
-
-UV = str(Path(sys.executable).with_name("uv"))
+from warm import build
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """Build the wheel without asking the network."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [UV, "build", "--quiet", "--offline", "--wheel", "--no-build-isolation"]
-    command += ["--python", sys.executable, "--out-dir", str(folder), str(ROOT)]
-    subprocess.run(command, check=True)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
+    return build(tmp_path_factory.mktemp("wheel"))
 
 
 def test_it_holds_the_module_and_its_data(wheel):

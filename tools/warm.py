@@ -117,20 +117,26 @@ def _kernel(address, arguments):
 # ------------------------------------------------------------- for tools and tests
 
 
-def install(folder):
-    """Build the wheel and install it alone into `folder`, without asking a network."""
-    uv, here = str(Path(sys.executable).with_name("uv")), ["--python", sys.executable]
-    build = ["build", "--quiet", "--offline", "--wheel", "--no-build-isolation"]
-    subprocess.run([uv, *build, *here, "--out-dir", folder, ROOT], check=True)
+UV = str(Path(sys.executable).with_name("uv"))
+HERE = ["--python", sys.executable]
+
+
+def build(folder):
+    """Build the wheel into `folder`, without asking a network; return its path."""
+    command = [UV, "build", "--quiet", "--offline", "--wheel", "--no-build-isolation"]
+    subprocess.run([*command, *HERE, "--out-dir", folder, ROOT], check=True)
     (wheel,) = Path(folder).glob("*.whl")
-    site = Path(folder) / "site"
-    add = ["pip", "install", "--quiet", "--offline", "--no-deps"]
-    subprocess.run([uv, *add, *here, "--target", site, wheel], check=True)
+    return wheel
+
+
+def install(wheel, site):
+    """Install a wheel alone into the folder `site`, without asking a network."""
+    command = [UV, "pip", "install", "--quiet", "--offline", "--no-deps"]
+    subprocess.run([*command, *HERE, "--target", site, wheel], check=True)
     # The checkout is installed beside it, as editable: out of sight.
     (site / "sitecustomize.py").write_text(
         f"import sys\nsys.path[:] = [p for p in sys.path if p != {str(ROOT)!r}]\n"
     )
-    return wheel, site
 
 
 @contextmanager
@@ -141,7 +147,8 @@ def warm(folder):
     process ends with the block.
     """
     folder = Path(folder)
-    _, site = install(folder)
+    site = folder / "site"
+    install(build(folder), site)
     address = str(folder / "socket")
     spec = folder / "jupyter" / "kernels" / "python3"
     spec.mkdir(parents=True)
