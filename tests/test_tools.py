@@ -318,7 +318,10 @@ def test_unknown_chapters_are_named():
 
 def test_make_hands_a_chapter_to_the_checks():
     dry = subprocess.run(
-        ["make", "-n", "test", "CHAPTER=nowhere"], cwd=ROOT, text=True, stdout=-1
+        ["make", "-n", "--no-print-directory", "test", "CHAPTER=nowhere"],
+        cwd=ROOT,
+        text=True,
+        stdout=-1,
     )
     command = dry.stdout.splitlines()[-1].split()
     assert command[1] == "tools/test.py"
