@@ -61,6 +61,11 @@ class Average:
         torch._foreach_lerp_(self.sums, self._live, 1 - self.decay)
         self.updates += 1
 
+    def lay_out(self) -> None:
+        """Keep the sums in the memory layout that the weights have now."""
+        pairs = zip(self.sums, self._live, strict=True)
+        self.sums = [torch.empty_like(w).copy_(s) for s, w in pairs]
+
     @property
     @torch.no_grad()
     def modules(self) -> list[nn.Module]:

@@ -8,6 +8,7 @@ that no lecture ever writes `detach`.
 from gmlib.game.engine import NotFinite, Sampler
 from gmlib.game.optimizers import adam, rmsprop, sgd
 from gmlib.game.player import Player
+from gmlib.game.shared import shared
 from gmlib.game.training import SAVE_SECONDS, fit
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "fit",
     "rmsprop",
     "sgd",
+    "shared",
 ]

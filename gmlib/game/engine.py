@@ -1,6 +1,7 @@
 """The engine: one round of a game, what it records, and its rehearsal."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from gmlib import checks, ranks, runtime
+from gmlib.game.known import Known
 from gmlib.game.player import Player
+from gmlib.game.shared import Draws
 from gmlib.history import History
 
 FLUSH_ROUNDS = 256  # rounds of history kept on the device before the host reads them
@@ -48,6 +51,10 @@ class Game:
         Plays one round of the players that move: `round`, or a faster form of it.
     focused : Player or None
         Whom gradients reach now.
+    draws : Draws
+        What has been drawn in this round: batches, and what losses share.
+    known : Known
+        What networks have given for the present batch.
     """
 
     buffer: Tensor  # (FLUSH_ROUNDS, len(names)), the losses that are pending
@@ -79,6 +86,7 @@ class Game:
         self.parameters = list(unique.values())
         self.device = self.parameters[0].device
         self.focused: Player | None = None
+        self.draws, self.known = Draws(self.parameters), Known()
         self.turn: Callable[[Sequence[str]], None] = self.round
 
     @property
@@ -87,6 +95,11 @@ class Game:
         return list(
             {id(m): m for p in self.players.values() for m in p.modules}.values()
         )
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        """Those of them that can be called."""
+        return [m for m in self.modules if not isinstance(m, nn.ParameterList)]
 
     def tensors(self) -> list[Tensor]:
         """All that training changes: weights, buffers, optimizers, averages."""
@@ -118,23 +131,39 @@ class Game:
             player = self.players[name]
             self.focus(player)
             for _ in range(player.steps):
-                value, logs = player.evaluate(self.losses[name], self.batch())
+                value, logs = self.evaluate(name)
                 # Cloned: what is logged may be a weight, which is about to move.
                 seen[name] = value.detach().clone()
                 for quantity, v in logs.items():
                     logged = torch.as_tensor(v).detach().clone()
                     seen[f"{name}/{quantity}"] = logged
-                gradients = ranks.mean(player.gradients(value))
+                gradients = player.gradients(value, keep_graph=self.simultaneous)
+                gradients = ranks.mean(gradients)
                 if self.simultaneous:
                     waiting.append((player, gradients))
                 else:
                     player.step(gradients)
+                    self.draws.moved(player.own)
         for player, gradients in waiting:
             player.step(gradients)
+        self.forget()
         zero = self.buffer.new_zeros(())
         values = [zero if v is None else v.reshape(()) for v in seen.values()]
         self.buffer.index_copy_(0, self.row, torch.stack(values).float()[None])
         self.row += 1
+
+    def evaluate(self, name: str) -> tuple[Tensor, dict[str, Any]]:
+        """Return the loss of a player and what it logs, on samples it may use."""
+        player = self.players[name]
+        with self.draws.step(player, player.own):
+            batch = self.draws.take(self.batch)
+            with self.known.step(name, batch):
+                return player.evaluate(self.losses[name], batch)
+
+    def forget(self) -> None:
+        """Forget the samples of a round."""
+        self.draws.forget()
+        self.known.forget()
 
     def batch(self) -> tuple[Any, ...]:
         """Draw this rank's share of a batch: the arguments of a loss."""
@@ -166,6 +195,7 @@ class Game:
         for p in self.parameters:
             p.requires_grad_(True)
         self.focused = None
+        self.forget()
 
     # ------------------------------------------------------- before the first
 
@@ -189,11 +219,14 @@ class Game:
         player = self.players[name]
         self.focus(player)
         try:
-            value, logs = player.evaluate(player.loss, self.batch())
+            value, logs = self.evaluate(name)
             gradients = player.gradients(value)
+            self.known.study(name, player.own, partial(self._again, name))
         except Exception as error:
             error.add_note(f"(in the loss of player {name!r}, before round 1)")
             raise
+        finally:
+            self.forget()
         if all(g is None for g in gradients):
             raise ValueError(
                 f"the loss of player {name!r} does not reach its parameters: "
@@ -205,6 +238,13 @@ class Game:
                 "are there NaNs in the data or the networks?"
             )
         return [name, *(f"{name}/{quantity}" for quantity in logs)]
+
+    def _again(self, name: str) -> tuple[Tensor, dict[str, Any], Sequence[Any]]:
+        """Evaluate a loss on the samples that every other call of this draws."""
+        self.forget()
+        with runtime.forked_rng(1):
+            value, logs = self.evaluate(name)
+        return value, logs, self.players[name].gradients(value)
 
     # -------------------------------------------------------- what is recorded
 

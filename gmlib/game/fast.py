@@ -1,7 +1,7 @@
 """The fast path: rounds as CUDA graphs, networks in bfloat16, compiled losses."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ from torch import nn
 
 from gmlib import ranks
 from gmlib.game.engine import Game, NotFinite
+from gmlib.game.known import forwards
 
 FAST = ("graph", "bf16", "compile")
 Turn = Callable[[Sequence[str]], None]
@@ -21,7 +22,7 @@ def fast_path(game: Game, fast: bool | Collection[str]) -> Iterator[None]:
     wanted = _possible(kind, fast)
     with ExitStack() as stack:
         if "bf16" in wanted:
-            stack.enter_context(_bf16(game.modules, kind))
+            stack.enter_context(_bf16(game.networks, kind))
         if "compile" in wanted:
             game.losses = {n: p.compiled for n, p in game.players.items()}
             game.turn = _or_eager(game, game.round, "compiling the losses")
@@ -94,11 +95,10 @@ def _captured(game: Game) -> Turn:
     return play
 
 
-@contextmanager
-def _bf16(modules: Sequence[nn.Module], kind: str) -> Iterator[None]:
+def _bf16(networks: Sequence[nn.Module], kind: str) -> AbstractContextManager[None]:
     """Run the networks in bfloat16 and the mathematics around them in float32."""
 
-    def wrapped(forward: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapped(network: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
             with torch.autocast(kind, torch.bfloat16, cache_enabled=False):
                 out = forward(*args)
@@ -106,11 +106,4 @@ def _bf16(modules: Sequence[nn.Module], kind: str) -> Iterator[None]:
 
         return call
 
-    networks = [m for m in modules if not isinstance(m, nn.ParameterList)]
-    for m in networks:
-        m.forward = wrapped(m.forward)
-    try:
-        yield
-    finally:
-        for m in networks:
-            del m.forward
+    return forwards(networks, wrapped)

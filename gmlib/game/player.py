@@ -61,6 +61,7 @@ class Player:
         self.parameters: list[nn.Parameter] = list(unique.values())
         if not self.parameters:
             raise ValueError("a player needs at least one trainable parameter")
+        self.own = frozenset(unique)  # by id
         self.loss = checks.function("loss", loss)
         self.after = after if after is None else checks.function("after", after)
         self.steps = checks.count("steps", steps)
@@ -93,11 +94,15 @@ class Player:
             raise ValueError(f"a loss is one number: take the mean (got {what})")
         return value.reshape(()), logs
 
-    def gradients(self, value: Tensor) -> Sequence[Tensor | None]:
+    def gradients(
+        self, value: Tensor, keep_graph: bool = False
+    ) -> Sequence[Tensor | None]:
         """Differentiate `value` in this player's parameters only."""
         if not value.requires_grad:
             return [None] * len(self.parameters)
-        return torch.autograd.grad(value, self.parameters, allow_unused=True)
+        return torch.autograd.grad(
+            value, self.parameters, retain_graph=keep_graph, allow_unused=True
+        )
 
     def step(self, gradients: Sequence[Tensor | None]) -> None:
         """Descend, then the hook, then the average."""

@@ -13,6 +13,8 @@ from gmlib import checks, ranks, runtime
 from gmlib.fingerprint import digest
 from gmlib.game.engine import Data, Game
 from gmlib.game.fast import fast_path
+from gmlib.game.known import forwards
+from gmlib.game.layout import channels_last
 from gmlib.game.player import Player
 from gmlib.game.signals import Interrupts
 from gmlib.game.state import resume, save
@@ -104,9 +106,12 @@ def fit(
     with ExitStack() as stack:
         stack.callback(game.release)
         ranks.broadcast(game.tensors())
+        if len(players) > 1:
+            stack.enter_context(forwards(game.networks, game.known.wrap))
         stack.enter_context(_streams())
         with ranks.together():
-            game.rehearse()
+            stack.enter_context(channels_last(game, game.rehearse))
+        game.known.agree(players)
         if checkpoint is not None:
             resume(game, checkpoint)
         if look is not None and game.done == 0 and 0 in due:
