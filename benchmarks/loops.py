@@ -1,11 +1,12 @@
-"""Speed of the engine against the textbook loop, with the same networks.
+"""Speed of the engine against two loops without it, with the same networks.
 
     python -m benchmarks.loops [GAME ...] [--seconds 2] [--repeats 5] [--record]
 
-Textbook loop, engine, and engine with each switch train by turns in one process, on
-the same device with the same number of threads; a ratio is taken within each turn, and
-the median of the turns counts. Each loop is also started once in a process of its own,
-which says how long the first round takes from nothing and how much memory it needs.
+The textbook loop, the loop of an expert (by hand), the engine, and the engine with each
+switch train by turns in one process, on the same device with the same number of
+threads; a ratio is taken within each turn, and the median of the turns counts. Each
+loop is also started once in a process of its own, which says how long the first round
+takes from nothing and how much memory it needs.
 
 --record writes data/speed/loops.csv, which the site shows.
 """
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.games import GAMES, engine_loop, textbook_loop
+from benchmarks.games import GAMES, by_hand_loop, engine_loop, textbook_loop
 from benchmarks.measure import (
     copy_peak,
     enough,
@@ -41,7 +42,7 @@ if torch.cuda.is_available():
 
 def measure(game, seconds, repeats, switches=True):
     """Return one row a loop: speeds and ratios, all from this one run."""
-    loops = {"textbook": textbook_loop(game)}
+    loops = {"textbook": textbook_loop(game), "by hand": by_hand_loop(game)}
     for name, fast in FAST.items():
         if name == "engine" or switches:
             loops[name] = engine_loop(game, fast)
@@ -55,8 +56,10 @@ def measure(game, seconds, repeats, switches=True):
     peaks = matrix_peak(), copy_peak()
     rows = []
     for name, found in speeds.items():
-        pairs = zip(speeds["textbook"], found, strict=True)
-        ratios = sorted(b / a for a, b in pairs)
+        ratios, expert = (
+            sorted(b / a for a, b in zip(speeds[base], found, strict=True))
+            for base in ("textbook", "by hand")
+        )
         speed = statistics.median(found)
         row = {
             "loop": name,
@@ -64,6 +67,7 @@ def measure(game, seconds, repeats, switches=True):
             "ratio": statistics.median(ratios),
             "lowest": ratios[0],
             "highest": ratios[-1],
+            "to by hand": statistics.median(expert),
         }
         flops, moved = work.get(name, work["engine"])  # a switch changes no work
         row["of matrix peak"] = flops * speed / game.batch / peaks[0]
@@ -128,10 +132,11 @@ def compare(name, asked):
     for row in found:
         if row["loop"] in ("textbook", "engine") and not asked.no_cold:
             row |= apart(name, "--cold", row["loop"])
-        target = game.target if row["loop"] == "engine" and game.target else ""
+        target = game.targets.get(row["loop"], "")
         rows.append({"game": name} | row | {"asked for": target})
         print(
-            f"{name:15} {row['loop']:10} {row['images/s']:9.0f} {row['ratio']:6.2f}"
+            f"{name:17} {row['loop']:10} {row['images/s']:9.0f} {row['ratio']:6.2f}"
+            f" {row['to by hand']:6.2f}"
             f"  {row['of matrix peak']:4.0%}   "
             f" {row.get('cold start, s', float('nan')):5.1f} s"
             f" {row.get('peak memory, MiB', float('nan')):5.0f} MiB"
@@ -150,7 +155,10 @@ def main(argv=None):
         return None
     here = machine()
     print(", ".join(f"{k} {v}" for k, v in here.items()))
-    print(f"{'':15} {'loop':10} {'images/s':>9} {'ratio':>6}  of peak   cold   memory")
+    print(
+        f"{'':17} {'loop':10} {'images/s':>9} {'ratio':>6} {'hand':>6}"
+        "  of peak   cold   memory"
+    )
     names = asked.games or GAMES
     rows = [row | here for name in names for row in compare(name, asked)]
     if asked.record:

@@ -22,7 +22,7 @@ from benchmarks.measure import seconds_of_a_round
 from benchmarks.traffic import traffic
 from gmlib import ranks, runtime
 
-ROUNDS = {"MLP GAN 784": 120, "DCGAN 28x28": 16, "WGAN-GP 28x28": 6}
+ROUNDS = {"MLP GAN": 120, "DCGAN 28x28": 16, "WGAN-GP": 6}
 LATENCY = 20e-6  # seconds a message and step of the ring
 NETWORKS = {"10 Gb/s": 1.25e9, "PCIe 4, 25 GB/s": 25e9, "NVLink 4, 450 GB/s": 450e9}
 

@@ -32,7 +32,7 @@ WORKERS = [1, 2, 4]
 
 def game(batch, width, size):
     """Return the DCGAN of these sizes, as a game of the bench."""
-    return games.dcgan(0, size)._replace(
+    return games.dcgan(size)._replace(
         batch=batch, networks=lambda: games.dcgan_networks(size, width)
     )
 

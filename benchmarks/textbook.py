@@ -47,7 +47,7 @@ def adam(*modules, lr=2e-4):
     return torch.optim.Adam(parameters, lr=lr, betas=(0.5, 0.999))
 
 
-def gan(G, D, batches, device, z_dim=64, lr=2e-4):
+def gan(G, D, batches, device, z_dim=100, lr=2e-4):
     """The DCGAN tutorial of PyTorch."""
     opt_D, opt_G = adam(D, lr=lr), adam(G, lr=lr)
     real = torch.ones(batches.batch_size, device=device)
@@ -74,7 +74,7 @@ def gan(G, D, batches, device, z_dim=64, lr=2e-4):
     return train
 
 
-def wgan_gp(G, D, batches, device, z_dim=64, steps=5):
+def wgan_gp(G, D, batches, device, z_dim=100, steps=5):
     """Gulrajani et al. 2017, algorithm 1, as it is most often written."""
     opt_D, opt_G = adam(D, lr=1e-4), adam(G, lr=1e-4)
     data = stream(batches, device)
@@ -132,7 +132,7 @@ def vae(encoder, decoder, batches, device):
     return train
 
 
-def ali(E, G, D, batches, device, z_dim=64):
+def ali(E, G, D, batches, device, z_dim=100):
     """Dumoulin et al. 2017, algorithm 1: encoder and generator against D(x, z)."""
     opt_D, opt_EG = adam(D), adam(E, G)
     real = torch.ones(batches.batch_size, device=device)
@@ -161,7 +161,7 @@ def ali(E, G, D, batches, device, z_dim=64):
     return train
 
 
-def avb(E, G, T, batches, device, z_dim=64):
+def avb(E, G, T, batches, device, z_dim=100):
     """Mescheder et al. 2017, algorithm 1, with a Gaussian decoder of unit noise."""
     opt_T, opt_EG = adam(T), adam(E, G)
     real = torch.ones(batches.batch_size, device=device)
@@ -173,17 +173,16 @@ def avb(E, G, T, batches, device, z_dim=64):
         for _ in range(rounds):
             x = next(data)
             z_q = E(x, torch.randn(len(x), z_dim, device=device))
-            t_q = T(x, z_q)
-            rec = 0.5 * mse_loss(G(z_q), x, reduction="sum") / len(x)
-            loss_EG = t_q.mean() + rec
-            opt_EG.zero_grad()
-            loss_EG.backward()
-            opt_EG.step()
             z_p = torch.randn(len(x), z_dim, device=device)
             loss_T = bce(T(x, z_q.detach()), real) + bce(T(x, z_p), 0 * real)
             opt_T.zero_grad()
             loss_T.backward()
             opt_T.step()
+            rec = 0.5 * mse_loss(G(z_q), x, reduction="sum") / len(x)
+            loss_EG = T(x, z_q).mean() + rec
+            opt_EG.zero_grad()
+            loss_EG.backward()
+            opt_EG.step()
             losses.append((loss_EG.item(), loss_T.item()))
 
     return train

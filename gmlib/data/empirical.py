@@ -73,7 +73,7 @@ class Empirical:
         return self._x.shape[1:]
 
     def _floats(self, x: Tensor) -> Tensor:
-        x = x.float() / 255 if x.dtype == torch.uint8 else x
+        x = x.float().div_(255) if x.dtype == torch.uint8 else x
         return x if self.transform is None else self.transform(x)
 
     @property

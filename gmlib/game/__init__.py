@@ -5,10 +5,10 @@ differentiates a player's loss in that player's parameters and in no others, so
 that no lecture ever writes `detach`.
 """
 
+from gmlib.game.draws import shared
 from gmlib.game.engine import NotFinite, Sampler
 from gmlib.game.optimizers import adam, rmsprop, sgd
 from gmlib.game.player import Player
-from gmlib.game.shared import shared
 from gmlib.game.training import SAVE_SECONDS, fit
 
 __all__ = [

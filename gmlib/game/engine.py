@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from gmlib import checks, ranks, runtime
+from gmlib.game.draws import Draws
 from gmlib.game.known import Known
 from gmlib.game.player import Player
-from gmlib.game.shared import Draws
 from gmlib.history import History
 
 FLUSH_ROUNDS = 256  # rounds of history kept on the device before the host reads them
@@ -184,7 +184,8 @@ class Game:
         """
         if self.focused is player:
             return
-        for p in self.parameters:
+        before = self.parameters if self.focused is None else self.focused.parameters
+        for p in before:
             p.requires_grad_(False)
         for p in player.parameters:
             p.requires_grad_(True)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gmlib import ranks
-from gmlib.game.shared import leaves
+from gmlib.game.draws import leaves
 
 Where = tuple[nn.Module, tuple[int, ...]]  # a network, and which parts of the batch
 LINEAR = (
