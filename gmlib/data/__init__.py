@@ -27,6 +27,9 @@ from gmlib.data.laws import (
     ring,
     swiss_roll,
 )
+from gmlib.data.own_folder import own
+from gmlib.data.own_items import from_torchvision
+from gmlib.data.own_table import Table, table
 from gmlib.data.pictures import images
 from gmlib.data.registry import Law, card, load
 from gmlib.data.set_digits import digits
@@ -51,6 +54,7 @@ __all__ = [
     "Shapes",
     "Stacked",
     "SwissRoll",
+    "Table",
     "Unavailable",
     "WithMode",
     "binarize",
@@ -59,11 +63,13 @@ __all__ = [
     "fashion_mnist",
     "folder",
     "four_points",
+    "from_torchvision",
     "grid",
     "images",
     "load",
     "mnist",
     "note",
+    "own",
     "published",
     "read_rows",
     "results",
@@ -71,6 +77,7 @@ __all__ = [
     "shapes",
     "stacked",
     "swiss_roll",
+    "table",
     "to_tanh",
     "typed",
     "used",
