@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 from PIL import Image, UnidentifiedImageError
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from gmlib import checks, ranks, runtime
@@ -65,11 +64,17 @@ def own(
         checks.choice("split", split, SPLITS)
     root = _checked(folder)
     name, (files, classes) = root.name, _listed(root, split)
+    # torchvision takes seconds to import, which a lecture without pictures saves.
+    from torchvision.transforms import CenterCrop, Compose, PILToTensor, Resize
+
+    square = Compose([Resize(size), CenterCrop(size), PILToTensor()])
     pictures, labels, broken = [], [], []
     bar = tqdm(files, name, unit="picture", delay=2, disable=runtime.silent())
     for path, label in bar:
         try:
-            pictures.append(_picture(root / path, size, channels))
+            # On a GPU the default device is the GPU, and bytes are collected here.
+            with torch.device("cpu"), Image.open(root / path) as image:
+                pictures.append(square(eight_bit(image, channels)))
             labels.append(label)
         except Exception as error:  # Pillow raises of all kinds
             broken.append(f"{path.as_posix()} ({_reason(error)})")
@@ -99,16 +104,6 @@ def _checked(folder: str | Path) -> Path:
     raise FileNotFoundError(
         f"there is no folder {folder} (looked for as {root}): is its name right?"
     )
-
-
-def _picture(path: Path, size: int, channels: int) -> Tensor:
-    """Return one file as bytes (channels, size, size)."""
-    # torchvision takes seconds to import, which a lecture without pictures saves.
-    from torchvision.transforms import CenterCrop, Compose, PILToTensor, Resize
-
-    square = Compose([Resize(size), CenterCrop(size), PILToTensor()])
-    with Image.open(path) as image:
-        return square(eight_bit(image, channels))
 
 
 def _reason(error: Exception) -> str:

@@ -59,10 +59,12 @@ def from_torchvision(dataset: Any, name: str | None = None) -> Empirical:
     for i in tqdm(
         range(len(dataset)), desc=name, unit="item", delay=2, disable=runtime.silent()
     ):
-        item = dataset[i]
-        pair = isinstance(item, tuple | list) and len(item) > 1
-        x, y = item[:2] if pair else (item, None)
-        pictures.append(_tensor(x, i, name))
+        # On a GPU the default device is the GPU, and bytes are collected here.
+        with torch.device("cpu"):
+            item = dataset[i]
+            pair = isinstance(item, tuple | list) and len(item) > 1
+            x, y = item[:2] if pair else (item, None)
+            pictures.append(_tensor(x, i, name))
         labels.append(y)
         if pictures[i].shape != pictures[0].shape:
             raise ValueError(
