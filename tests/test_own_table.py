@@ -43,6 +43,15 @@ def test_columns_are_standardised_and_samples_go_back():
     }
 
 
+def test_nothing_is_left_to_the_default_device():
+    """On a GPU that is the GPU; a tensor that is made on this one has no values."""
+    with torch.device("meta"):
+        law = data.table(FLOWERS, label="kind")
+        x, y = law.sample_pairs((5,))
+        back = law.undo(x)
+    assert {t.device.type for t in (x, y, back)} == {"cpu"}
+
+
 def test_large_numbers_lose_nothing_on_the_way():
     times = [1.7e9 + i for i in range(4)]  # in float32 all of these are equal
     law = data.table({"time": times})

@@ -101,9 +101,7 @@ def _checked(folder: str | Path) -> Path:
             f"{folder} is a file, and a folder of pictures is wanted: give the folder "
             "it lies in, or unpack it first (shutil.unpack_archive)"
         )
-    raise FileNotFoundError(
-        f"there is no folder {folder} (looked for as {root}): is its name right?"
-    )
+    raise FileNotFoundError(f"there is no folder {root}: is its name right?")
 
 
 def _reason(error: Exception) -> str:
