@@ -32,6 +32,8 @@ class Empirical:
         What a figure or a message calls it.
     transform : callable, optional
         Applied to every sample; see `map`.
+    classes : sequence of str
+        What the labels 0, 1, ... mean, if that is known.
 
     Raises
     ------
@@ -42,7 +44,12 @@ class Empirical:
     """
 
     def __init__(
-        self, x: Any, y: Any = None, name: str = "data", transform: Map | None = None
+        self,
+        x: Any,
+        y: Any = None,
+        name: str = "data",
+        transform: Map | None = None,
+        classes: Sequence[str] = (),
     ) -> None:
         x = torch.as_tensor(x, device=runtime.device())
         if x.dim() == 0 or x.numel() == 0:
@@ -57,7 +64,7 @@ class Empirical:
                 )
         if transform is not None:
             checks.function(f"the transform of {name}", transform)
-        self.name, self.transform = name, transform
+        self.name, self.transform, self.classes = name, transform, tuple(classes)
         self._x: Tensor = x
         self.y: Tensor | None = None if y is None else y.long()
 
@@ -107,7 +114,7 @@ class Empirical:
         checks.function("f", f)
         g = self.transform
         both = f if g is None else lambda x: f(g(x))
-        return Empirical(self._x, self.y, self.name, both)
+        return Empirical(self._x, self.y, self.name, both, self.classes)
 
     def only(self, *labels: int) -> "Empirical":
         """Return the part of the data with one of the given labels."""
@@ -115,7 +122,8 @@ class Empirical:
         keep = torch.isin(y, torch.tensor(labels, device=y.device))
         if not keep.any():
             raise ValueError(f"{self.name} has no data with the labels {labels}")
-        return Empirical(self._x[keep], y[keep], self.name, self.transform)
+        part, rest = self._x[keep], (self.name, self.transform, self.classes)
+        return Empirical(part, y[keep], *rest)
 
 
 def binarize(x: Tensor) -> Tensor:
