@@ -208,7 +208,7 @@ def generator_state(g: Any) -> Tensor:
     if isinstance(g, random.SystemRandom):
         raise TypeError("a SystemRandom has no state: draw from random.Random(seed)")
     if isinstance(g, np.random.Generator | np.random.BitGenerator):
-        state = getattr(g, "bit_generator", g).state
+        state = _bits(g).state
     elif hasattr(g, "getstate"):
         state = g.getstate()
     else:
@@ -225,12 +225,17 @@ def set_generator_state(g: Any, state: Tensor) -> None:
         return
     value = json.loads(bytes(state.tolist()))
     if isinstance(g, np.random.Generator | np.random.BitGenerator):
-        getattr(g, "bit_generator", g).state = value
+        _bits(g).state = value
     elif hasattr(g, "getstate"):
         version, words, normal = value
         g.setstate((version, tuple(words), normal))
     else:
         g.set_state(value)
+
+
+def _bits(g: Any) -> Any:
+    """Return what holds the state of a generator of numpy."""
+    return getattr(g, "bit_generator", g)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from gmlib import runtime
 from gmlib.fingerprint import describe, digest, installed, written
 from gmlib.game.player import Player
 
-PLAIN = bool | int | float | complex | str | None | np.generic | PurePath
+PLAIN: Any = bool | int | float | complex | str | None | np.generic | PurePath
 PLAIN |= torch.dtype | torch.device
 LARGE = 2**16  # an array or list of more elements is taken to stay as it is
 OF_MODULES = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_modules"}
@@ -255,7 +255,7 @@ def tensor_digest(tensors: list[Tensor]) -> str:
     for t in tensors:
         found.update(f"{t.dtype} {tuple(t.shape)}".encode())
         dense = t.detach().cpu().to_dense().contiguous().reshape(-1)
-        found.update(memoryview(dense.view(torch.uint8).numpy()))
+        found.update(dense.view(torch.uint8).numpy().data)
     return found.hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""The parts of a game as a checkpoint holds them: what they are, packed and put back."""
+"""The parts of a game as a checkpoint holds them: named, packed and put back."""
 
 from typing import Any
 

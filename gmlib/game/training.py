@@ -181,7 +181,7 @@ def _play(
                 saved = now
             if caught:
                 interrupts.caught = caught
-                path = keeper and keeper.path
+                path = None if keeper is None else keeper.path
                 raise interrupts.exception(game.done, rounds, path)
     finally:
         game.history.seconds = time.monotonic() - began
@@ -253,9 +253,8 @@ def _streams() -> Iterator[None]:
         return
     after = ranks.first(runtime.rng_state)
     if ranks.rank() > 0:
-        torchs = sorted(
-            after.keys() - {"python", "numpy"}
-        )  # the others may be unseeded
+        # What the others hold may not have been seeded.
+        torchs = sorted({"cpu", "cuda"} & after.keys())
         words = [bytes(after[k].tolist()) for k in torchs]
         runtime.seed(int(digest([*words, ranks.rank()]), 16))
     try:
