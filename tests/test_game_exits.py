@@ -3,20 +3,20 @@
 import errno
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from games import bits, cloud, equal, gan
+from sweeping import run_here
 from torch import nn
 
-from gmlib import checkpoint, runtime, sweep
+from gmlib import checkpoint, runtime
 from gmlib.checkpoint import CheckpointError
 from gmlib.data import fetch
 from gmlib.game import NotFinite, Player, fit, sgd
+from gmlib.sweep import sweep
 
 ROUND = 20
 
@@ -149,37 +149,25 @@ def test_a_full_disk_loses_neither_the_weights_nor_the_history(tmp_path, monkeyp
     assert not equal(bits(players), before)
 
 
-PROGRAM = """
-import os, signal, sys, torch
-from games import cloud, gan
-from gmlib.game import fit
-players = gan()
-def p_data(n, calls=[]):
-    calls.append(n)
-    if len(calls) == 12:
-        os.kill(os.getpid(), int(sys.argv[1]))
-    return cloud(n)
-try:
-    fit(players, p_data, 40)
-except BaseException as stop:
-    print(type(stop).__name__, len(stop.history.rounds))
-    print(stop.history is players["G"].history)
-"""
-
-
 @pytest.mark.parametrize(
     ("number", "kind"),
-    [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "SystemExit")],
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)],
 )
 def test_a_signal_loses_nothing_without_a_checkpoint(number, kind):
-    here = Path(__file__).parent
-    path = os.pathsep.join(map(str, [here, here.parent]))
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(int(number))],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.stdout.splitlines()[-2:] == [f"{kind} 5", "True"], done.stderr
+    calls, players = [], gan()
+
+    def p_data(n):
+        calls.append(n)
+        if len(calls) == 12:  # of G, in round 5
+            os.kill(os.getpid(), number)
+        return cloud(n)
+
+    before = bits(players)
+    with pytest.raises(kind) as caught:
+        fit(players, p_data, 40)
+    assert len(caught.value.history.rounds) == 5
+    assert caught.value.history is players["G"].history
+    assert not equal(bits(players), before)
 
 
 # --------------------------------------------------------------------- the places
@@ -262,10 +250,6 @@ def test_the_folder_is_synced_too(tmp_path, monkeypatch):
     assert synced in ([False, True], [False])  # Windows opens no folders
 
 
-def cell(a):
-    return {"b": a}
-
-
 def test_the_home_folder_is_understood_wherever_a_path_enters(tmp_path, monkeypatch):
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
@@ -277,7 +261,8 @@ def test_the_home_folder_is_understood_wherever_a_path_enters(tmp_path, monkeypa
     runtime.seed(0)
     fit(gan(), cloud, 2, checkpoint="~/gan.safetensors")
     assert checkpoint.load("~/gan.safetensors")[1]["done"] == 2
-    sweep.sweep(cell, [{"a": 1}], "~/table.csv", workers=1)
+    run_here(monkeypatch)
+    sweep(lambda a: {"b": a}, [{"a": 1}], "~/table.csv")
     assert (tmp_path / "table.csv").exists()
     with pytest.raises(TypeError, match="checkpoint must be a path, not 3"):
         fit(gan(), cloud, 2, checkpoint=3)

@@ -22,13 +22,13 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from gmlib import runtime
-from gmlib.fingerprint import describe, digest, installed, written
+from gmlib.fingerprint import describe, digest, enclosed, installed, written
 from gmlib.game.player import Player
 
 PLAIN: Any = bool | int | float | complex | str | None | np.generic | PurePath
 PLAIN |= torch.dtype | torch.device
 LARGE = 2**16  # an array or list of more elements is taken to stay as it is
-OF_MODULES = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_modules"}
+OF_MODULES = vars(nn.Module()).keys()
 
 
 class Held:
@@ -153,8 +153,13 @@ class Held:
     def _function(self, place: str, f: types.FunctionType) -> Any:
         if installed(f):
             return self._wrapped(place, f)
-        code, named = written(f)
-        self.code[place] = digest(code)
+
+        def found() -> tuple[str, set[str]]:
+            code, names = written(f)
+            return digest(code), names
+
+        self.code[place], names = self._once(f.__code__, 0, found)
+        named = {n: f.__globals__[n] for n in names if n in f.__globals__} | enclosed(f)
         for i, default in enumerate(f.__defaults__ or ()):
             self._put(f"{place}.default {i}", default)
         given = named | (f.__kwdefaults__ or {}) | vars(f)
@@ -172,7 +177,8 @@ class Held:
         encloses the map.
         """
         parts = {n: getattr(f, n, None) for n in ("__wrapped__", "__self__")}
-        for name, part in (parts | enclosed(f)).items():
+        around = enclosed(f) if isinstance(f, types.FunctionType) else {}
+        for name, part in (parts | around).items():
             if part is not None:
                 self._put(f"{place}.{name.strip('_')}", part)
         return describe(f)
@@ -195,8 +201,9 @@ class Held:
         return cls.__qualname__
 
     def _module(self, place: str, value: nn.Module) -> Any:
-        names = vars(value).keys() - OF_MODULES
-        return self._attributes(place, value, {n: vars(value)[n] for n in names})
+        own = {n: v for n, v in vars(value).items() if n not in OF_MODULES}
+        named = value._parameters | value._buffers | value._modules
+        return self._attributes(place, value, own | named)
 
     def _object(self, place: str, value: Any) -> Any:
         if callable(value) and not hasattr(value, "__dict__"):
@@ -264,16 +271,6 @@ def changes_of(t: Tensor) -> int | None:
     with suppress(RuntimeError):  # a tensor of inference mode
         return t._version
     return None
-
-
-def enclosed(f: Any) -> dict[str, Any]:
-    """Return the variables of enclosing functions that a function uses."""
-    found = {}
-    names = getattr(getattr(f, "__code__", None), "co_freevars", ())
-    for name, cell in zip(names, getattr(f, "__closure__", None) or (), strict=True):
-        with suppress(ValueError):  # not yet assigned
-            found[name] = cell.cell_contents
-    return found
 
 
 def _optimizers(things: Iterable[Any]) -> list[Optimizer]:
