@@ -22,16 +22,16 @@ ROUND = 20
 
 
 def failing(error):
-    """Data that fail in round `ROUND`; each of two players draws once a round."""
-    calls = []
+    """A game, and data that fail in round `ROUND`."""
+    players, moves = gan(), []
+    players["G"].after = lambda: moves.append(1)
 
     def p_data(n):
-        calls.append(n)
-        if len(calls) == 2 + 2 * ROUND:  # two for the rehearsal; this one is of G
+        if len(moves) == ROUND - 1:
             raise error
         return torch.randn(n, 2)
 
-    return p_data
+    return players, p_data
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ def failing(error):
 )
 def test_data_that_fail_lose_nothing(tmp_path, monkeypatch, error):
     monkeypatch.setattr("gmlib.game.training.SAVE_SECONDS", -1)
-    path, players = tmp_path / "gan.safetensors", gan()
+    path, (players, p_data) = tmp_path / "gan.safetensors", failing(error)
     before = bits(players)
     with pytest.raises(type(error)) as caught:
-        fit(players, failing(error), 50, checkpoint=path)
-    assert caught.value.__notes__ == [f"(player 'G', in round {ROUND})"]
+        fit(players, p_data, 50, checkpoint=path)
+    assert caught.value.__notes__ == [f"(player 'T', in round {ROUND})"]
     history = caught.value.history
     assert len(history.rounds) == ROUND - 1
     assert np.isfinite(history.table()).all()
@@ -154,17 +154,17 @@ def test_a_full_disk_loses_neither_the_weights_nor_the_history(tmp_path, monkeyp
     [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)],
 )
 def test_a_signal_loses_nothing_without_a_checkpoint(number, kind):
-    calls, players = [], gan()
+    moves, players = [], gan()
 
-    def p_data(n):
-        calls.append(n)
-        if len(calls) == 12:  # of G, in round 5
+    def interrupt():
+        moves.append(1)
+        if len(moves) == 5:
             os.kill(os.getpid(), number)
-        return cloud(n)
 
+    players["G"].after = interrupt
     before = bits(players)
     with pytest.raises(kind) as caught:
-        fit(players, p_data, 40)
+        fit(players, cloud, 40)
     assert len(caught.value.history.rounds) == 5
     assert caught.value.history is players["G"].history
     assert not equal(bits(players), before)
@@ -184,16 +184,12 @@ def places(tmp_path):
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_round_1(tmp_path):
-    calls = []
-
-    def p_data(n):
-        calls.append(n)
-        return torch.randn(n, 2)
-
+    players, moves = gan(), []
+    players["T"].after = lambda: moves.append(1)
     for path, words in places(tmp_path).values():
         with pytest.raises(CheckpointError, match=words):
-            fit(gan(), p_data, 5, checkpoint=path)
-    assert len(calls) == 2 * 3, "but for the rehearsals"
+            fit(players, cloud, 5, checkpoint=path)
+    assert not moves
 
 
 def test_a_folder_that_may_not_be_written_is_refused_before_round_1(

@@ -201,7 +201,10 @@ class Held:
         return cls.__qualname__
 
     def _module(self, place: str, value: nn.Module) -> Any:
-        own = {n: v for n, v in vars(value).items() if n not in OF_MODULES}
+        skipped = OF_MODULES
+        if installed(vars(value).get("forward", len)):
+            skipped |= {"forward"}  # the game has wrapped it
+        own = {n: v for n, v in vars(value).items() if n not in skipped}
         named = value._parameters | value._buffers | value._modules
         return self._attributes(place, value, own | named)
 
