@@ -173,20 +173,23 @@ def resume(folder):
     The data draw from every kind of generator.
     """
     folder = folder / f"rank{ranks.rank()}"  # no two ranks share a disk
-    calls = []
+    moves = []
+
+    def stop_one():
+        moves.append(1)  # T moves twice a round
+        if "KILL" in os.environ and len(moves) == 22 and ranks.rank() == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def train(name, rounds=24):
         runtime.seed(7)
         players = noisy_game()
         G = players["G"].modules[0]
         players["G"].after = StepLR(players["G"].optimizer, 5, 0.5).step
+        players["T"].after = stop_one
         stream = torch.Generator().manual_seed(5 + ranks.rank())
         rng = np.random.default_rng(6)
 
         def data(n):
-            calls.append(n)
-            if "KILL" in os.environ and len(calls) == 33 and ranks.rank() == 1:
-                os.kill(os.getpid(), signal.SIGTERM)
             x = torch.rand(n, 2, generator=stream) + random.random()
             y = rng.normal(size=(n, 2)) + np.random.normal()  # noqa: NPY002
             return cloud(n) + x + torch.from_numpy(y).float()
@@ -205,14 +208,14 @@ def resume(folder):
     with redirect_stdout(printed):
         stopped = caught(lambda: train("run"))
     del os.environ["KILL"]
-    count = len(calls)
+    count = len(moves)
     with redirect_stdout(again):
         resumed = train("run")
     return {
         "stopped": stopped,
         "printed": printed.getvalue(),
         "again": again.getvalue(),
-        "calls": count,
+        "moves": count,
         "resumed": resumed,
         "straight": train("straight"),
         "alone": caught(lambda: train("alone")),
