@@ -103,7 +103,11 @@ class Keeper:
         """
         game, now = self.game, self._hold()
         for name, p in game.players.items():
-            if not all(torch.isfinite(t).all() for t in p.parameters):
+            # A sum is finite if its terms are, and is found in one pass.
+            sums = torch.stack(
+                [t.detach().sum(dtype=torch.float32) for t in p.parameters]
+            )
+            if not torch.isfinite(sums).all():
                 raise NotFinite(
                     f"a weight of {name} became NaN or infinite by round {game.done}: "
                     "a smaller learning rate, or a bounded loss, may help"
