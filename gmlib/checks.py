@@ -7,6 +7,8 @@ was wanted.
 
 import math
 from collections.abc import Callable, Collection, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,6 +61,13 @@ def function(name: str, f: Any) -> Callable[..., Any]:
     if not callable(f):
         raise TypeError(f"{name} must be callable, not {type(f).__name__}")
     return f
+
+
+def path(name: str, value: Any) -> Path:
+    """Return `value`, a str or a path, as a Path in which ``~`` is the home folder."""
+    if not isinstance(value, str | PathLike) or not str(value):
+        raise TypeError(f"{name} must be a path, not {value!r}")
+    return Path(value).expanduser()
 
 
 def finite(name: str, x: Tensor) -> Tensor:

@@ -260,7 +260,7 @@ def hide_machine(nb, *, run_folder):
         str(run_folder): ".",
         str(ROOT) + os.sep: "",
         os.path.join(sys.prefix, ""): "",
-        os.environ.get("GMLIB_DATA", ""): "$GMLIB_DATA",
+        os.path.expanduser(os.environ.get("GMLIB_DATA", "")): "$GMLIB_DATA",
         str(Path.home()): "~",
     }
     places = {place: new for place, new in places.items() if len(place) > 1}
