@@ -116,9 +116,9 @@ def test_ranks_draw_different_noise_and_are_replicas_after(both):
     first, second = (r["noise"] for r in both)
     assert same([first["drawn"]], [alone["drawn"]])  # rank 0 draws as one process
     equal = (first["drawn"] == second["drawn"]).flatten(1).any(1)
-    # Each training rehearses two losses under one seed, then takes 3 × 3 batches.
-    assert equal.tolist() == ([True] * 2 + [False] * 9) * 2
-    batches = torch.cat([first["drawn"][[2, 13]], second["drawn"][[2, 13]]])
+    # Each training rehearses two losses under one seed, then takes 3 × 2 batches.
+    assert equal.tolist() == ([True] * 2 + [False] * 6) * 2
+    batches = torch.cat([first["drawn"][[2, 10]], second["drawn"][[2, 10]]])
     assert len(batches.flatten(1).unique(dim=0)) == 4  # a second training draws anew
     assert same(first["state"].values(), second["state"].values())
     assert same([first["generator"]] * 2, [second["generator"], alone["generator"]])

@@ -159,11 +159,13 @@ class Game:
         self.buffer.index_copy_(0, self.row, torch.stack(values).float()[None])
         self.row += 1
 
-    def evaluate(self, name: str) -> tuple[Tensor, dict[str, Any]]:
+    def evaluate(
+        self, name: str, batch: tuple[Any, ...] | None = None
+    ) -> tuple[Tensor, dict[str, Any]]:
         """Return the loss of a player and what it logs, on samples it may use."""
         player = self.players[name]
         with self.draws.step(player, player.own):
-            batch = self.draws.take(self.batch)
+            batch = self.draws.take(self.batch) if batch is None else batch
             with self.known.step(name, batch):
                 return player.evaluate(self.losses[name], batch)
 
@@ -229,7 +231,9 @@ class Game:
         try:
             value, logs = self.evaluate(name)
             gradients = player.gradients(value)
-            self.known.study(name, player.own, partial(self._again, name))
+            self.known.study(
+                name, player.own, partial(self._again, name, self.known.batch)
+            )
         except Exception as error:
             error.add_note(f"(in the loss of player {name!r}, before round 1)")
             raise
@@ -248,11 +252,13 @@ class Game:
         self.acting = None
         return [name, *(f"{name}/{quantity}" for quantity in logs)]
 
-    def _again(self, name: str) -> tuple[Tensor, dict[str, Any], Sequence[Any]]:
-        """Evaluate a loss on the samples that every other call of this draws."""
+    def _again(
+        self, name: str, batch: tuple[Any, ...]
+    ) -> tuple[Tensor, dict[str, Any], Sequence[Any]]:
+        """Evaluate a loss on this batch and on the samples of every other call."""
         self.forget()
         with runtime.forked_rng(1):
-            value, logs = self.evaluate(name)
+            value, logs = self.evaluate(name, batch)
         return value, logs, self.players[name].gradients(value)
 
     # -------------------------------------------------------- what is recorded
