@@ -12,7 +12,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +52,13 @@ def seed(n: int) -> None:
     Raises
     ------
     ValueError
-        If `n` is negative or no integer.
+        If `n` is negative, no integer, or has more than 64 bits.
     """
-    if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
-        raise ValueError(f"a seed is an integer >= 0, not {n!r}")
-    torch.manual_seed(int(n))
+    value = n.item() if getattr(n, "ndim", None) == 0 else n  # of numpy or torch
+    integer = isinstance(value, int) and not isinstance(value, bool)
+    if not integer or not 0 <= value < 2**64:
+        raise ValueError(f"a seed is an integer >= 0 of 64 bits, not {n!r}")
+    torch.manual_seed(value)
 
 
 def set_deterministic(on: bool = True) -> None:
