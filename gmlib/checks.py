@@ -158,7 +158,7 @@ def _from_outside(name: str, x: Any, device: torch.device | str | None) -> Tenso
             return torch.as_tensor(x, device=device)
         x = np.asarray(x)
         # Torch knows neither foreign byte orders nor negative strides.
-        x = np.require(x, x.dtype.newbyteorder("="), "CW")
+        x = np.require(x, x.dtype.newbyteorder("="), ["C", "W"])
         return torch.as_tensor(x, device=device)
     except (TypeError, ValueError, RuntimeError):
         came = x.dtype if isinstance(given, np.ndarray) else type(given).__name__

@@ -54,7 +54,9 @@ def seed(n: int) -> None:
     ValueError
         If `n` is negative, no integer, or has more than 64 bits.
     """
-    value = n.item() if getattr(n, "ndim", None) == 0 else n  # of numpy or torch
+    value: Any = n
+    if getattr(n, "ndim", None) == 0:  # of numpy or torch
+        value = value.item()
     integer = isinstance(value, int) and not isinstance(value, bool)
     if not integer or not 0 <= value < 2**64:
         raise ValueError(f"a seed is an integer >= 0 of 64 bits, not {n!r}")

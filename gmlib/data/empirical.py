@@ -160,41 +160,38 @@ def _numbers(name: str, x: Any) -> Tensor:
 
 
 def _numbered(
-    name: str, y: Any, n: int, classes: Sequence[Any] | None
+    name: str, labels: Any, n: int, classes: Sequence[Any] | None
 ) -> tuple[Tensor, Sequence[Any] | None]:
     """Return n labels as integers on the CPU, and their names if they have names."""
-    y = y.to_numpy() if hasattr(y, "to_numpy") else y
+    y = labels.to_numpy() if hasattr(labels, "to_numpy") else labels
     words = not torch.is_tensor(y) and np.asarray(y).dtype.kind in "OU"
-    y = np.asarray(y) if words else checks.array(f"the labels of {name}", y, "cpu")
-    integers = words or not y.is_floating_point()
-    if not integers or tuple(y.shape) != (n,):
+    found = np.asarray(y) if words else checks.array(f"the labels of {name}", y, "cpu")
+    shape, kind, given = tuple(found.shape), str(found.dtype), found.tolist()
+    if shape != (n,) or not all(isinstance(label, int | str) for label in given):
         raise ValueError(
-            f"{name}: the labels must be {n} integers or words, not {y.dtype} of "
-            f"shape {tuple(y.shape)}: flatten a column with y[:, 0], read rows of "
+            f"{name}: the labels must be {n} integers or words, not {kind} of shape "
+            f"{shape}: none may be missing; flatten a column with y[:, 0], read rows of "
             "zeros and a one with y.argmax(1), and make floats y.long()"
         )
-    names = y.tolist()
-    if words and not all(isinstance(word, str | int) for word in names):
-        raise ValueError(f"{name}: the labels must be integers or words, none missing")
     if classes is None and words:
-        classes = sorted(set(names), key=str)
+        classes = sorted(set(given), key=str)
     if classes is None:
-        least = y.min().item()
-        if least != 0 and y.dtype != torch.bool:
+        least, most = min(given), max(given)
+        if least != 0 and not isinstance(least, bool):
             raise ValueError(
                 f"{name}: the labels must begin at 0, not at {least}: say which there "
-                f"are, with classes=range({min(least, 0)}, {y.max().item() + 1}) or "
-                "their names in order, or subtract the least"
+                f"are, with classes=range({min(least, 1)}, {most + 1}) or their names "
+                "in order, or subtract the least"
             )
-        return y.long(), None
+        return torch.tensor(given, device="cpu").long(), None
     places = {checks.plain(label): i for i, label in enumerate(classes)}
-    strangers = sorted({str(word) for word in names if word not in places})
+    strangers = sorted({str(word) for word in given if word not in places})
     if strangers:
         raise ValueError(
             f"{name}: the labels {', '.join(strangers)} must be in classes, which are "
             f"{', '.join(map(str, places))}"
         )
-    return torch.tensor([places[word] for word in names], device="cpu"), list(places)
+    return torch.tensor([places[word] for word in given], device="cpu"), list(places)
 
 
 def binarize(x: Tensor) -> Tensor:
