@@ -56,7 +56,8 @@ def span(x: Tensor) -> tuple[float, float] | None:
     x = x.detach()
     try:
         x = x if x.is_floating_point() else x.float()  # uint16 knows no order
-        return tuple(v.item() for v in x.aminmax())
+        least, most = x.aminmax()
+        return float(least), float(most)
     except RuntimeError:
         return None
 
@@ -149,23 +150,27 @@ def array(name: str, x: Any, device: torch.device | str | None = None) -> Tensor
 
 
 def _from_outside(name: str, x: Any, device: torch.device | str | None) -> Tensor:
-    given, x = x, x.to_numpy() if hasattr(x, "to_numpy") else x
-    listed = isinstance(x, list | tuple)
+    given: Any = x
+    x = x.to_numpy() if hasattr(x, "to_numpy") else x
+    listed = isinstance(x, Sequence) and not isinstance(x, str | bytes)
     if listed and any(hasattr(v, a) for v in x for a in _ARRAYS):
         return _stacked(name, [array(name, v, device) for v in x])
     try:
-        if listed:
+        if listed or isinstance(x, int | float | complex):
             return torch.as_tensor(x, device=device)
-        x = np.asarray(x)
-        # Torch knows neither foreign byte orders nor negative strides.
-        x = np.require(x, x.dtype.newbyteorder("="), ["C", "W"])
-        return torch.as_tensor(x, device=device)
+        if any(hasattr(x, a) for a in _ARRAYS):
+            x = np.asarray(x)
+            # Torch knows neither foreign byte orders nor negative strides.
+            x = np.require(x, x.dtype.newbyteorder("="), ["C", "W"])
+            return torch.as_tensor(x, device=device)
     except (TypeError, ValueError, RuntimeError):
-        came = x.dtype if isinstance(given, np.ndarray) else type(given).__name__
-        raise TypeError(
-            f"{name} must be numbers (a tensor, an array, or a list of them of one "
-            f"shape), not {came}: make them numbers first, as with x.astype(float)"
-        ) from None
+        pass
+    came = given.dtype if isinstance(given, np.ndarray) else type(given).__name__
+    raise TypeError(
+        f"{name} must be numbers (a tensor, an array, or a list of them of one "
+        f"shape), not {came}: make them numbers first, as with x.astype(float), or "
+        "stack those of a Dataset, torch.stack([x for x, y in dataset])"
+    )
 
 
 _ARRAYS = ("__array__", "__array_interface__", "to_numpy")

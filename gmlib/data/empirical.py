@@ -170,8 +170,8 @@ def _numbered(
     if shape != (n,) or not all(isinstance(label, int | str) for label in given):
         raise ValueError(
             f"{name}: the labels must be {n} integers or words, not {kind} of shape "
-            f"{shape}: none may be missing; flatten a column with y[:, 0], read rows of "
-            "zeros and a one with y.argmax(1), and make floats y.long()"
+            f"{shape}: none may be missing; flatten a column with y[:, 0], turn rows "
+            "of zeros and a one into y.argmax(1), and floats into y.long()"
         )
     if classes is None and words:
         classes = sorted(set(given), key=str)

@@ -220,7 +220,8 @@ def admit(name: str, loss: Callable[..., Any], batch: tuple[Any, ...]) -> None:
         takes.bind(*batch)
     except TypeError:
         if batch:
-            came = f"a batch of the data is {len(batch)}, {described(batch)}"
+            parts = "1 part" if len(batch) == 1 else f"{len(batch)} parts"
+            came = f"a batch of the data has {parts}, {described(batch)}"
             advice = (
                 "let the loss take them all, or let the data give what it takes, as "
                 "lambda n: law.sample_pairs((n,)) gives x and y"

@@ -34,12 +34,14 @@ def real(name: str, x: Tensor | ArrayLike) -> np.ndarray:
     if found.dtype.kind in "fiub":
         return found
     try:
-        return np.asarray(found if found.dtype.kind == "O" else None).astype(float)
+        if found.dtype.kind == "O":
+            return found.astype(float)
     except (TypeError, ValueError):
-        raise TypeError(
-            f"{name} must be real numbers, not {found.dtype}: draw a part of complex "
-            "numbers, as x.real, and make anything else numbers first"
-        ) from None
+        pass
+    raise TypeError(
+        f"{name} must be real numbers, not {found.dtype}: draw a part of complex "
+        "numbers, as x.real, and make anything else numbers first"
+    )
 
 
 def shades(
@@ -60,8 +62,8 @@ def shades(
     if not (least >= low - slack and most <= high + slack):  # NaN fails too
         raise ValueError(
             f"{name} must have values from {low:g} (black) to {high:g} (white), not "
-            f"from {least:.3g} to {most:.3g}: draw a tanh image t as (t + 1) / 2 or "
-            f"with low=-1, and clip on purpose with x.clip({low:g}, {high:g})"
+            f"from {least:.3g} to {most:.3g}: draw a tanh image t as (t + 1) / 2, "
+            f"bytes as uint8, and clip on purpose with x.clip({low:g}, {high:g})"
         )
     return np.clip((x - low) / (high - low), 0, 1)
 
