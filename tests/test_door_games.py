@@ -188,6 +188,18 @@ def test_nobody_looks_at_values_in_a_round(monkeypatch):
     assert checks.looks(torch.zeros(1))
 
 
+def test_trial_values_of_the_engine_are_not_taken_for_the_users():
+    """The rehearsal also asks what a loss would be if a network gave ± 1000."""
+    E, G = nets.mlp([2, 2]), nets.mlp([2, 2])
+    players = {
+        "E": Player([E], lambda x: E(x).square().mean()),
+        "G": Player([G], lambda x: -o.normal(G(x + 0), E(x).exp()).log_prob(x).mean()),
+    }
+    fit(players, data.ring(), 3)
+    fit(players, [torch.rand(8, 2)], 3, batch_size=8)
+    fit(players, iter([torch.rand(8, 2)] * 6), 3, batch_size=8)
+
+
 def test_likelihoods_keep_the_face_of_torch():
     p, q = o.bernoulli(torch.zeros(2, 3)), o.bernoulli(torch.ones(2, 3))
     assert type(p) is torch.distributions.Independent
