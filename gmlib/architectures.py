@@ -67,7 +67,7 @@ def draw(number: int) -> dict[str, Any]:
     each uniform and independent, from the number alone: the factors of Gulrajani et
     al. 2017, table 1, for hidden layers that are fully connected.
     """
-    choose = random.Random(number).choice
+    choose = random.Random(checks.count("number", number, 0)).choice
     return {f"{f}_{who}": choose(FACTORS[f]) for who in "GT" for f in FACTORS}
 
 
@@ -81,6 +81,7 @@ def dense(
     ValueError for names that are not in `ACTIVATIONS` and `NORMS`.
     """
     _known(activation, norm)
+    sizes = checks.sizes("sizes", sizes)
     wide = 2 if activation == "gated" else 1  # the gate halves the numbers
     layers: list[nn.Module] = []
     for i, c in pairwise(sizes[:-1]):
@@ -104,9 +105,9 @@ def _recipe(
 ) -> tuple[int, list[int], int, Callable[..., list[nn.Module]]]:
     """Return (pixels at the lowest resolution, channels, flat layers, layer)."""
     _known(activation, norm)
-    checks.counts(width=width, size=size)
+    width, size = checks.counts(width=width, size=size)
     base, n = nets.levels(size)
-    flat = 0 if depth is None else depth - n - 1
+    flat = 0 if depth is None else checks.count("depth", depth) - n - 1
     if flat < 0:
         raise ValueError(f"{size} pixels take at least {n + 1} layers, not {depth}")
     wide = 2 if activation == "gated" else 1  # the gate halves the channels

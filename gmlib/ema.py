@@ -1,6 +1,7 @@
 """Exponential moving averages of networks, without a host read."""
 
 import copy
+import math
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -32,6 +33,8 @@ class Average:
     ------
     ValueError
         If the decay lies outside [0, 1), or the modules have no parameters.
+    TypeError
+        If a module cannot be copied.
 
     Notes
     -----
@@ -41,13 +44,14 @@ class Average:
     """
 
     def __init__(self, modules: Iterable[nn.Module], decay: float) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"the decay of an average lies in [0, 1), not {decay}")
-        self.decay = decay
+        try:
+            self.decay = float(decay)
+        except (TypeError, ValueError):
+            self.decay = math.nan
+        if isinstance(decay, str) or not 0 <= self.decay < 1:
+            raise ValueError(f"the decay of an average lies in [0, 1), not {decay!r}")
         self._sources = list(modules)
-        self._copies = [
-            copy.deepcopy(m).eval().requires_grad_(False) for m in self._sources
-        ]
+        self._copies = [_copied(m).eval().requires_grad_(False) for m in self._sources]
         if not any(True for m in self._sources for _ in m.parameters()):
             raise ValueError("there is nothing to average: no module has parameters")
         self._live = _averaged(self._sources)
@@ -83,6 +87,24 @@ class Average:
         for target, value in zip(_averaged(self._copies), source, strict=True):
             target.copy_(value / scale)
         return self._copies
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    """Return a deep copy, also where a module keeps what it has computed.
+
+    As `torch.nn.utils.spectral_norm` and `weight_norm` of old do: their weight is a
+    result with a history, which torch does not copy, and is computed anew at each call.
+    """
+    kept = [t for m in module.modules() for t in vars(m).values()]
+    results = [t for t in kept if torch.is_tensor(t) and not t.is_leaf]
+    try:
+        return copy.deepcopy(module, {id(t): t.detach().clone() for t in results})
+    except Exception as error:
+        raise TypeError(
+            f"an average is kept in a copy, and {type(module).__name__} cannot be "
+            f"copied ({error}): keep in its modules only what copy.deepcopy copies, "
+            "or train without average="
+        ) from error
 
 
 def _averaged(modules: Sequence[nn.Module]) -> list[Tensor]:

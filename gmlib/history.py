@@ -1,5 +1,6 @@
 """What a training leaves behind: curves, snapshots, time."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,14 +70,18 @@ class History:
         ValueError, KeyError
             If the window is empty, or there is no such curve.
         """
-        if window < 1:
-            raise ValueError(f"a window is at least one round, not {window}")
+        try:
+            whole = operator.index(window)  # of numpy or torch, too
+        except TypeError:
+            whole = 0
+        if whole < 1:
+            raise ValueError(f"a window is at least one round, not {window!r}")
         curve = self[name]
         seen = np.isfinite(curve)
         total = np.concatenate([[0.0], np.cumsum(np.where(seen, curve, 0.0))])
         count = np.concatenate([[0], np.cumsum(seen)])
         end = np.arange(1, len(curve) + 1)
-        start = np.maximum(end - window, 0)
+        start = np.maximum(end - whole, 0)
         with np.errstate(invalid="ignore"):
             return (total[end] - total[start]) / (count[end] - count[start])
 

@@ -7,7 +7,8 @@ discriminator ascends V. The generator, whose samples are q, descends V
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -98,16 +99,17 @@ def gradient_penalty(
     Parameters
     ----------
     T : callable
-        The critic, (n, ...) → (n,). It must treat samples one by one: a critic
-        with batch normalisation raises.
+        The critic, (n, ...) → (n,). It must treat samples one by one. Batch
+        normalisation in training mode raises, inside a closure too: that is seen on
+        the CPU and before round 1 of a game, where any other coupling is as well.
     x, y : Tensor, shape (n, ...)
         Samples of the two distributions; neither receives a gradient.
 
     Raises
     ------
-    ValueError
-        If x and y differ in shape or are empty, or T couples the samples of a
-        batch.
+    ValueError, TypeError
+        If x and y differ in shape, are empty or no floats, or T couples the samples
+        of a batch.
 
     Examples
     --------
@@ -122,18 +124,53 @@ def gradient_penalty(
             "x and y must have one non-empty shape, "
             f"not {tuple(x.shape)} and {tuple(y.shape)}"
         )
-    modules = T.modules() if isinstance(T, nn.Module) else ()
-    batch_norm = nn.modules.batchnorm._BatchNorm
+    if not (x.is_floating_point() and y.is_floating_point()):
+        raise TypeError(
+            f"x and y must be floats to be mixed, not {x.dtype} and {y.dtype}: use "
+            "x.float(), and for pictures of bytes x.float() / 255"
+        )
+    _refuse_batch_norm(T.modules() if isinstance(T, nn.Module) else ())
+    eps = torch.rand(len(x), *[1] * (x.dim() - 1), device=x.device, dtype=x.dtype)
+    mixed = (eps * x + (1 - eps) * y).detach().requires_grad_()
+    with torch.enable_grad():
+        t = _seen_through(T, mixed) if checks.looks(mixed) else T(mixed)
+        (slope,) = torch.autograd.grad(t.sum(), mixed, create_graph=True)
+    return ((slope.flatten(1).norm(dim=1) - target) ** 2).mean()
+
+
+def _refuse_batch_norm(modules: Iterable[nn.Module]) -> None:
+    batch_norm: Any = nn.modules.batchnorm._BatchNorm
     if any(isinstance(m, batch_norm) and m.training for m in modules):
         raise ValueError(
             "a critic with batch normalisation has no gradient per sample: "
             "use layer normalisation or none (Gulrajani et al. 2017, section 4)"
         )
-    eps = torch.rand(len(x), *[1] * (x.dim() - 1), device=x.device, dtype=x.dtype)
-    mixed = (eps * x + (1 - eps) * y).detach().requires_grad_()
-    with torch.enable_grad():
-        (slope,) = torch.autograd.grad(T(mixed).sum(), mixed, create_graph=True)
-    return ((slope.flatten(1).norm(dim=1) - target) ** 2).mean()
+
+
+def _seen_through(T: Callable[[Tensor], Tensor], mixed: Tensor) -> Tensor:
+    """Return T(mixed), and refuse a T that couples the samples of a batch.
+
+    A closure does not say which modules it calls; the modules do. What else couples
+    samples shows in the rehearsal, in the slope of one output at the other samples.
+    """
+    called: list[nn.Module] = []
+    hook = nn.modules.module.register_module_forward_pre_hook(
+        lambda module, given: called.append(module)
+    )
+    try:
+        t = T(mixed)
+    finally:
+        hook.remove()
+    _refuse_batch_norm(called)
+    if checks.rehearsing() and len(mixed) > 1:
+        (slope,) = torch.autograd.grad(t[0].sum(), mixed, retain_graph=True)
+        own, others = slope[0].abs().max(), slope[1:].abs().max()
+        if others > 1e-6 * own:
+            raise ValueError(
+                "T couples the samples of a batch, and has no gradient per sample: "
+                "leave out what looks at the whole batch"
+            )
+    return t
 
 
 @torch.no_grad()
@@ -170,25 +207,65 @@ def normal(mean: Tensor, std: Tensor | float) -> td.Independent:
     """The normal N(mean, diag std²) of shape (n, ...), independent but for n.
 
     `log_prob` and `kl_divergence` return shape (n,), in nats. `std` is the
-    standard deviation, not the variance.
+    standard deviation, neither the variance nor a logarithm.
 
+    Raises
+    ------
+    ValueError
+        If a standard deviation is not positive. Numbers are always looked at,
+        tensors on the CPU and before round 1 of a game, as a look in a round would
+        halt a GPU.
+
+    Examples
+    --------
     >>> zero = torch.zeros(2, 3)
     >>> kl_divergence(normal(zero + 2, 1.0), normal(zero, 1.0))  # 3 · ½ 2²
     tensor([6., 6.])
     """
-    mean, std = torch.broadcast_tensors(mean, torch.as_tensor(std).to(mean))
+    if isinstance(std, int | float):
+        std = checks.number("std", std)
+    mean, std = torch.as_tensor(mean), torch.as_tensor(std)
+    mean = mean if mean.is_floating_point() else mean.to(torch.get_default_dtype())
+    std = std.to(mean)
+    if checks.looks(std) and (ends := checks.span(std)) and not ends[0] > 0:
+        raise ValueError(
+            f"std must be positive, and its least value is {ends[0]:.3g}: it is the "
+            "standard deviation, so give log_std.exp() or softplus(s) of what a "
+            "network returns"
+        )
+    mean, std = torch.broadcast_tensors(mean, std)
     return _independent(td.Normal(mean, std, validate_args=False))
+
+
+class Bernoulli(td.Bernoulli):
+    """Torch's, whose `log_prob` also takes numbers in [0, 1] and no others."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if checks.looks(value):
+            ends = checks.span(value)
+            if ends and not (ends[0] >= 0 and ends[1] <= 1):
+                raise ValueError(
+                    "a Bernoulli gives probabilities to x in [0, 1], not in "
+                    f"[{ends[0]:.3g}, {ends[1]:.3g}]: of tanh images take (x + 1) / 2, "
+                    "of bytes x / 255, of real data the likelihood normal(mean, std)"
+                )
+        floats = value.is_floating_point()
+        return super().log_prob(value if floats else value.to(self.logits))
 
 
 def bernoulli(logits: Tensor) -> td.Independent:
     """The Bernoulli with the given logits of shape (n, ...), independent but for n.
+
+    `log_prob` takes x in [0, 1]: grey values count as chances of a 1. Others are a
+    ValueError, on the CPU and before round 1 of a game; in its rounds nobody looks,
+    as that would halt a GPU.
 
     Three fair coins fall in one of eight ways:
 
     >>> bernoulli(torch.zeros(2, 3)).log_prob(torch.ones(2, 3)).exp()
     tensor([0.1250, 0.1250])
     """
-    return _independent(td.Bernoulli(logits=logits, validate_args=False))
+    return _independent(Bernoulli(logits=logits, validate_args=False))
 
 
 def standard_normal(
@@ -199,8 +276,9 @@ def standard_normal(
     >>> standard_normal(1, 28, 28).sample((5,)).shape
     torch.Size([5, 1, 28, 28])
     """
-    if not shape or any(s < 1 for s in shape):
-        raise ValueError(f"a shape of positive sizes is needed, not {shape}")
-    zero = torch.zeros(shape, device=device or runtime.device())
+    sizes = checks.sizes("the shape", shape)
+    if not sizes:
+        raise ValueError("a shape of positive sizes is needed, not ()")
+    zero = torch.zeros(sizes, device=device or runtime.device())
     base = td.Normal(zero, torch.ones_like(zero), validate_args=False)
-    return td.Independent(base, len(shape), validate_args=False)
+    return td.Independent(base, len(sizes), validate_args=False)

@@ -14,7 +14,6 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +58,17 @@ def seed(n: int) -> None:
     Raises
     ------
     ValueError
-        If `n` is negative or no integer.
+        If `n` is negative, no integer, or has more than 64 bits.
     """
-    if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
-        raise ValueError(f"a seed is an integer >= 0, not {n!r}")
-    torch.manual_seed(int(n))
-    random.seed(int(n))
-    np.random.seed(int(n) % 2**32)  # noqa: NPY002 (what libraries fall back on)
+    value: Any = n
+    if getattr(n, "ndim", None) == 0:  # of numpy or torch
+        value = value.item()
+    integer = isinstance(value, int) and not isinstance(value, bool)
+    if not integer or not 0 <= value < 2**64:
+        raise ValueError(f"a seed is an integer >= 0 of 64 bits, not {n!r}")
+    torch.manual_seed(value)
+    random.seed(value)
+    np.random.seed(value % 2**32)  # noqa: NPY002 (what libraries fall back on)
 
 
 def set_deterministic(on: bool = True) -> None:

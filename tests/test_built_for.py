@@ -26,12 +26,60 @@ SEES_Z = {
 
 @pytest.mark.parametrize("make", SEES_IMAGES.values(), ids=SEES_IMAGES)
 # 29 pixels go through the convolutions of a net for 28, and nobody would know.
-@pytest.mark.parametrize("shape", [(1, 32, 32), (1, 29, 29), (3, 28, 28), (784,)])
-def test_a_net_for_images_refuses_others(make, shape):
-    words = f"built for (1, 28, 28), got {shape}"
+@pytest.mark.parametrize(
+    ("shape", "advice"),
+    [
+        ((1, 32, 32), ": resize them: torch.nn.functional.interpolate(x, (28, 28))"),
+        ((1, 29, 29), ": resize them: torch.nn.functional.interpolate(x, (28, 28))"),
+        (
+            (3, 28, 28),
+            ": they have another number of channels: use x.mean(1, keepdim=True)",
+        ),
+        ((784,), ": they are flat: use x.unflatten(1, (1, 28, 28))"),
+        (
+            (28, 28, 1),
+            ": these look like (n, h, w, c): use x.permute(0, 3, 1, 2)",
+        ),
+        (
+            (32, 32, 1),
+            ": these look like (n, h, w, c): use x.permute(0, 3, 1, 2)",
+        ),
+        ((28, 28), ": they lack the channel: use x[:, None]"),
+        ((5, 3), ""),
+    ],
+)
+def test_a_net_for_images_refuses_others_and_says_what_to_do(make, shape, advice):
     with pytest.raises(ValueError) as refused:  # noqa: PT011  the words are next
         make()(torch.zeros(2, *shape))
-    assert str(refused.value) == words
+    assert str(refused.value) == f"built for (1, 28, 28), got {shape}{advice}"
+
+
+@pytest.mark.parametrize(
+    ("advised", "x"),
+    [
+        (lambda x: x.permute(0, 3, 1, 2), torch.rand(2, 28, 28, 1)),
+        (
+            lambda x: torch.nn.functional.interpolate(x, (28, 28)),
+            torch.rand(2, 1, 9, 9),
+        ),
+        (lambda x: x.mean(1, keepdim=True), torch.rand(2, 3, 28, 28)),
+        (lambda x: x.unflatten(1, (1, 28, 28)), torch.rand(2, 784)),
+        (lambda x: x[:, None], torch.rand(2, 28, 28)),
+        (lambda x: x[None], torch.rand(1, 28, 28)),
+        (lambda x: x.float() / 255, torch.zeros(2, 1, 28, 28, dtype=torch.uint8)),
+        (torch.as_tensor, torch.rand(2, 1, 28, 28).numpy()),
+    ],
+)
+def test_what_is_advised_works(advised, x):
+    T = SEES_IMAGES["discriminator"]()
+    with pytest.raises((ValueError, TypeError), match="built for"):
+        T(x)
+    assert T(advised(x)).isfinite().all()
+
+
+def test_an_embedding_takes_integers():
+    net = nets.built_for(nn.Sequential(nn.Embedding(5, 2)), 3)
+    assert net(torch.zeros(4, 3, dtype=torch.long)).shape == (4, 3, 2)
 
 
 @pytest.mark.parametrize("make", SEES_Z.values(), ids=SEES_Z)

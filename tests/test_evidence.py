@@ -135,7 +135,7 @@ def test_evidence_of_images_with_a_bernoulli_decoder():
     ("change", "message"),
     [
         ({"x": torch.empty(0, 3)}, "non-empty"),
-        ({"x": [1.0]}, "non-empty tensor"),
+        ({"x": 1.0}, "non-empty tensor"),
         ({"x": torch.full((2, 3), math.nan)}, "NaN"),
         ({"k": 0}, "k must be"),
         ({"k": 2.5}, "k must be"),
@@ -146,7 +146,10 @@ def test_evidence_of_images_with_a_bernoulli_decoder():
             {"p_x_given_z": lambda z: td.Normal(torch.zeros(len(z), 3), 1.0)},
             "Independent",
         ),
-        ({"p_x_given_z": lambda z: normal(torch.zeros(len(z), 3), math.nan)}, "NaN"),
+        (
+            {"p_x_given_z": lambda z: normal(torch.full((len(z), 3), math.nan), 1.0)},
+            "NaN",
+        ),
     ],
 )
 def test_evidence_refuses_what_has_no_answer(world, change, message):

@@ -185,7 +185,7 @@ def test_the_scores_of_the_judge_on_real_digits():
         (torch.full((3, 1, 28, 28), -1.0), r"\[0, 1\]"),
         (torch.full((3, 1, 28, 28), 255.0), r"\[0, 1\]"),
         (torch.full((3, 1, 28, 28), math.nan), r"\[0, 1\]"),
-        ("digits", "shape"),
+        (torch.zeros(3, 28, 28, 1), r"use x\.permute\(0, 3, 1, 2\)"),
     ],
 )
 def test_a_judge_sees_only_images(x, message):

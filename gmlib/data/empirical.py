@@ -1,8 +1,10 @@
 """The empirical distribution of a data set, and maps of its samples."""
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,23 +26,37 @@ class Empirical:
     Parameters
     ----------
     x : Tensor or array, shape (N, ...)
-        The data. Bytes (uint8) stay bytes in memory and are divided by 255
-        when they are sampled.
-    y : Tensor or array of integers, shape (N,), optional
-        The labels.
+        The data, also as a frame of pandas, or as a list of tensors or arrays of
+        one shape. Bytes (uint8) stay bytes in memory and are divided by 255 when they
+        are sampled. All other numbers, bools too, become torch's default floats, of
+        the same value; for another precision, map: ``.map(lambda x: x.double())``.
+    y : Tensor or array of integers or words, shape (N,), optional
+        The labels. Integers begin at 0. Words are numbered in their alphabetical
+        order, or in that of `classes`.
     name : str
         What a figure or a message calls it.
     transform : callable, optional
         Applied to every sample; see `map`.
-    classes : sequence of str
-        What the labels 0, 1, ... mean, if that is known.
+    classes : sequence, optional
+        The names of the labels 0, 1, ...: every label is one of them and becomes its
+        place among them. With ``range(1, 11)`` the labels 1 to 10 become 0 to 9. Two
+        parts of one data set are given the same.
+
+    Attributes
+    ----------
+    y : Tensor of shape (N,) or None
+        The labels as integers.
+    classes : tuple or None
+        Their names, if they have names.
 
     Raises
     ------
     ValueError
-        If the data is empty, is not finite, or does not fit the labels.
+        If the data is empty, is not finite, does not fit the labels, or is of
+        pictures in wide integers, whose white nobody knows; if integers that are
+        labels do not begin at 0.
     TypeError
-        If the transform is no function.
+        If the data is no real numbers, or the transform no function.
     """
 
     def __init__(
@@ -49,24 +65,17 @@ class Empirical:
         y: Any = None,
         name: str = "data",
         transform: Map | None = None,
-        classes: Sequence[str] = (),
+        classes: Sequence[Any] | None = None,
     ) -> None:
-        x = torch.as_tensor(x, device=runtime.device())
-        if x.dim() == 0 or x.numel() == 0:
-            raise ValueError(f"{name}: no data, its shape is {tuple(x.shape)}")
-        checks.finite(name, x)
+        x = _numbers(name, x)
         if y is not None:
-            y = torch.as_tensor(y, device=x.device)
-            if y.is_floating_point() or y.shape != x.shape[:1]:
-                raise ValueError(
-                    f"{name}: the labels must be {len(x)} integers, "
-                    f"not {y.dtype} of shape {tuple(y.shape)}"
-                )
+            y, classes = _numbered(name, y, len(x), classes)
         if transform is not None:
             checks.function(f"the transform of {name}", transform)
-        self.name, self.transform, self.classes = name, transform, tuple(classes)
+        self.name, self.transform = name, transform
         self._x: Tensor = x
-        self.y: Tensor | None = None if y is None else y.long()
+        self.y: Tensor | None = None if y is None else y.to(x.device)
+        self.classes = None if classes is None else tuple(classes)
 
     def __len__(self) -> int:
         return len(self._x)
@@ -80,7 +89,7 @@ class Empirical:
         return self._x.shape[1:]
 
     def _floats(self, x: Tensor) -> Tensor:
-        x = x.float().div_(255) if x.dtype == torch.uint8 else x
+        x = checks.floats(x) if x.dtype == torch.uint8 else x
         return x if self.transform is None else self.transform(x)
 
     @property
@@ -112,18 +121,83 @@ class Empirical:
         A random `f` such as `binarize` draws anew at each sampling.
         """
         checks.function("f", f)
-        g = self.transform
-        both = f if g is None else lambda x: f(g(x))
-        return Empirical(self._x, self.y, self.name, both, self.classes)
+        g, law = self.transform, copy.copy(self)
+        law.transform = f if g is None else lambda x: f(g(x))
+        return law
 
-    def only(self, *labels: int) -> "Empirical":
-        """Return the part of the data with one of the given labels."""
-        y = self._labels()
-        keep = torch.isin(y, torch.tensor(labels, device=y.device))
+    def only(self, *labels: Any) -> "Empirical":
+        """Return the part of the data with one of the given labels.
+
+        Labels are called by their names; where these are words, by numbers too.
+        """
+        y, named = self._labels(), np.asarray(labels, dtype=object).flatten()
+        names = [checks.plain(label) for label in named]
+        known = range(int(y.max()) + 1) if self.classes is None else self.classes
+        words = any(isinstance(name, str) for name in known)
+        numbers = range(len(known)) if words else ()
+        places = [known.index(name) for name in names if name in known]
+        places += [name for name in names if name in numbers]
+        keep = torch.isin(y, torch.tensor(places, dtype=y.dtype, device=y.device))
         if not keep.any():
-            raise ValueError(f"{self.name} has no data with the labels {labels}")
-        part, rest = self._x[keep], (self.name, self.transform, self.classes)
-        return Empirical(part, y[keep], *rest)
+            there = y.unique().tolist() if self.classes is None else known
+            raise ValueError(
+                f"{self.name} has no data with the labels {tuple(names)}: "
+                f"choose from {', '.join(map(str, there))}"
+            )
+        law = copy.copy(self)
+        law._x, law.y = self._x[keep], y[keep]
+        return law
+
+
+def _numbers(name: str, x: Any) -> Tensor:
+    """Return the data on the device, as bytes or as default floats, and finite."""
+    came = checks.array(name, x, runtime.device())
+    if came.dim() == 0 or came.numel() == 0:
+        raise ValueError(f"{name}: no data, its shape is {tuple(came.shape)}")
+    x = came if came.dtype == torch.uint8 else checks.floats(came)
+    whole = not came.is_floating_point() and came.dtype not in (torch.uint8, torch.bool)
+    if whole and x.dim() > 2 and not (x.min() >= 0 and x.max() <= 1):
+        raise ValueError(
+            f"{name}: pictures of {came.dtype} from {x.min():g} to {x.max():g} do not "
+            "say what white is: give x.astype('uint8'), which is divided by 255, or "
+            "floats, such as x / 255"
+        )
+    return checks.finite(name, x)
+
+
+def _numbered(
+    name: str, labels: Any, n: int, classes: Sequence[Any] | None
+) -> tuple[Tensor, Sequence[Any] | None]:
+    """Return n labels as integers on the CPU, and their names if they have names."""
+    y = labels.to_numpy() if hasattr(labels, "to_numpy") else labels
+    words = not torch.is_tensor(y) and np.asarray(y).dtype.kind in "OU"
+    found = np.asarray(y) if words else checks.array(f"the labels of {name}", y, "cpu")
+    shape, kind, given = tuple(found.shape), str(found.dtype), found.tolist()
+    if shape != (n,) or not all(isinstance(label, int | str) for label in given):
+        raise ValueError(
+            f"{name}: the labels must be {n} integers or words, not {kind} of shape "
+            f"{shape}: none may be missing; flatten a column with y[:, 0], turn rows "
+            "of zeros and a one into y.argmax(1), and floats into y.long()"
+        )
+    if classes is None and words:
+        classes = sorted(set(given), key=str)
+    if classes is None:
+        least, most = min(given), max(given)
+        if least != 0 and not isinstance(least, bool):
+            raise ValueError(
+                f"{name}: the labels must begin at 0, not at {least}: say which there "
+                f"are, with classes=range({min(least, 1)}, {most + 1}) or their names "
+                "in order, or subtract the least"
+            )
+        return torch.tensor(given, device="cpu").long(), None
+    places = {checks.plain(label): i for i, label in enumerate(classes)}
+    strangers = sorted({str(word) for word in given if word not in places})
+    if strangers:
+        raise ValueError(
+            f"{name}: the labels {', '.join(strangers)} must be in classes, which are "
+            f"{', '.join(map(str, places))}"
+        )
+    return torch.tensor([places[word] for word in given], device="cpu"), list(places)
 
 
 def binarize(x: Tensor) -> Tensor:

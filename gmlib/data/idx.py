@@ -62,7 +62,7 @@ def labelled_images(archives: fetch.Archives, name: str, split: str) -> Empirica
     found = _tried[key]
     if isinstance(found, fetch.Unavailable):
         raise fetch.Unavailable(str(found))
-    return Empirical(*found[split], name)
+    return Empirical(*found[split], name, classes=range(10))
 
 
 def _splits(archives: fetch.Archives) -> dict[str, tuple[Tensor, Tensor]]:

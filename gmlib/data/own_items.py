@@ -76,7 +76,13 @@ def from_torchvision(dataset: Any, name: str | None = None) -> Empirical:
     shelf.remember(f"torchvision/{name}", x.numpy().tobytes())
     inner = getattr(dataset, "dataset", None)  # of torch's Subset
     classes = getattr(dataset, "classes", getattr(inner, "classes", ()))
-    return Empirical(x, y, name, classes=[] if y is None else [*map(str, classes)])
+    names = [*map(str, classes)]
+    if y is None:
+        return Empirical(x, name=name)
+    if names:
+        return Empirical(x, [names[i] for i in y.tolist()], name, classes=names)
+    # A part of a data set may lack its first classes: numbers keep their meaning.
+    return Empirical(x, y, name, classes=range(int(y.max()) + 1) if y.min() else None)
 
 
 def _tensor(x: Any, i: int, name: str) -> Tensor:

@@ -1,6 +1,6 @@
 """The engine: one round of a game, what it records, and its rehearsal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gmlib import checks, ranks, runtime
+from gmlib.game import door
 from gmlib.game.draws import Draws
 from gmlib.game.known import Known
 from gmlib.game.player import Player
@@ -28,7 +29,7 @@ class Sampler(Protocol):
         """Return a batch of n samples for ``shape = (n,)``."""
 
 
-Data = Sampler | Callable[[int], Any] | None
+Data = Sampler | Callable[[int], Any] | Iterable[Any] | None
 
 
 class Game:
@@ -79,8 +80,6 @@ class Game:
         self.batch_size = checks.count("batch_size", batch_size)
         if simultaneous and any(p.steps > 1 for p in players.values()):
             raise ValueError("simultaneous players take one step a round each")
-        if not (data is None or callable(data) or hasattr(data, "sample")):
-            raise TypeError("data has neither a method sample nor can it be called")
         self.players, self.data, self.simultaneous = players, data, simultaneous
         self.share = ranks.share(self.batch_size)
         self.losses = {name: player.loss for name, player in players.items()}
@@ -89,6 +88,7 @@ class Game:
         unique = {id(p): p for pl in players.values() for p in pl.parameters}
         self.parameters = list(unique.values())
         self.device = self.parameters[0].device
+        self.source = door.source(data, self.parameters)
         self.focused: Player | None = None
         self.draws, self.known = Draws(self.parameters), Known()
         self.acting: str | None = None
@@ -166,6 +166,8 @@ class Game:
         player = self.players[name]
         with self.draws.step(player, player.own):
             batch = self.draws.take(self.batch) if batch is None else batch
+            if checks.rehearsing():
+                door.admit(name, player.loss, batch)
             with self.known.step(name, batch):
                 return player.evaluate(self.losses[name], batch)
 
@@ -176,15 +178,7 @@ class Game:
 
     def batch(self) -> tuple[Any, ...]:
         """Draw this rank's share of a batch: the arguments of a loss."""
-        if self.data is None:
-            return ()
-        n = self.share
-        data: Any = self.data
-        batch = data.sample((n,)) if hasattr(data, "sample") else data(n)
-        batch = batch if isinstance(batch, tuple) else (batch,)
-        if any(torch.is_tensor(b) and len(b) == 0 for b in batch):
-            raise ValueError(f"the data gave an empty batch for {n} samples")
-        return batch
+        return self.source(self.share)
 
     def focus(self, player: Player) -> None:
         """Let gradients reach this player's parameters and no one else's.
@@ -214,14 +208,15 @@ class Game:
         buffers = [b for m in self.modules for b in m.buffers()]
         before = [b.clone() for b in buffers]
         try:
-            with runtime.forked_rng(0) as self.drawn:
+            with runtime.forked_rng(0) as self.drawn, checks.during("rehearsal"):
                 self.names = [n for name in self.players for n in self._curves(name)]
         finally:
+            self.source.rewind()
             with torch.no_grad():
                 for buffer, old in zip(buffers, before, strict=True):
                     buffer.copy_(old)
         shape = (FLUSH_ROUNDS, len(self.names))
-        self.buffer = torch.zeros(shape, device=self.device)
+        self.buffer = torch.zeros(shape, dtype=torch.float32, device=self.device)
         self.row = torch.zeros(1, dtype=torch.long, device=self.device)
 
     def _curves(self, name: str) -> list[str]:
@@ -235,7 +230,9 @@ class Game:
                 name, player.own, partial(self._again, name, self.known.batch)
             )
         except Exception as error:
-            error.add_note(f"(in the loss of player {name!r}, before round 1)")
+            of = door.described(self.source.seen)
+            of = of and f", of a batch {of}"
+            error.add_note(f"(in the loss of player {name!r}, before round 1{of})")
             raise
         finally:
             self.forget()
@@ -257,7 +254,8 @@ class Game:
     ) -> tuple[Tensor, dict[str, Any], Sequence[Any]]:
         """Evaluate a loss on this batch and on the samples of every other call."""
         self.forget()
-        with runtime.forked_rng(1):
+        # Networks are made to return what they never would: no look at that.
+        with runtime.forked_rng(1), checks.during("rounds"):
             value, logs = self.evaluate(name, batch)
         return value, logs, self.players[name].gradients(value)
 

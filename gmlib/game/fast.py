@@ -20,6 +20,9 @@ def fast_path(game: Game, fast: bool | Collection[str]) -> Iterator[None]:
     """Switch on what `fast` asks for and this machine can do."""
     kind = game.device.type
     wanted = _possible(kind, fast)
+    if "graph" in wanted and game.source.hosted:
+        ranks.say("fast path: the data comes from the host, rounds run eagerly")
+        wanted.discard("graph")
     with ExitStack() as stack:
         if "bf16" in wanted:
             stack.enter_context(_bf16(game.networks, kind))

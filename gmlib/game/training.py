@@ -1,7 +1,7 @@
 """A whole training: the rounds, the looks, the checkpoints."""
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from gmlib import checks, ranks, runtime
 from gmlib.fingerprint import digest
+from gmlib.game import door
 from gmlib.game.engine import Data, Game
 from gmlib.game.fast import fast_path
 from gmlib.game.keeper import Keeper
@@ -39,8 +40,14 @@ def fit(
 ) -> History:
     """Play `rounds` rounds of a game and return its `History`.
 
-    In a round the players move in the order of the dictionary, each `steps`
-    times on fresh batches.
+    In a round the players move in the order of the dictionary, each `steps` times.
+    No player uses a batch twice, and two players use the same one where they can: a
+    critic that takes five steps draws five batches, and the generator takes the
+    fifth. For samples of networks see `shared`.
+
+    A term that cannot move a player, as T(x) in the loss of G, is not computed anew
+    if another player has computed it on that batch: curves then show its value as
+    of that step. Convolutions run in channels_last and are put back at the end.
 
     Under ``torchrun --nproc-per-node=2`` the same call trains on two processes:
     each draws half of every batch and its own noise; gradients, losses and the
@@ -50,9 +57,17 @@ def fit(
     Parameters
     ----------
     players : dict of str to Player
-    data : object with ``sample((n,))``, callable n → batch, or None
-        A batch that is a tuple is handed to the losses as several arguments;
-        with None the losses take no argument.
+    data : object with ``sample((n,))``, callable n → batch, iterable, or None
+        A batch that is a tuple or a list is handed to the losses as several arguments;
+        with None the losses take no argument. Arrays become tensors, all tensors move
+        to where the networks are, and floats take their precision; integers stay.
+
+        A `torch.utils.data.DataLoader`, a list of batches or another iterable begins
+        again when it ends; an iterator or generator that ends is an error. Its first
+        batch must have `batch_size` samples; later ones of another size, as the rest
+        at the end of a pass, are left out. Its batches come from the host, so that
+        rounds are not captured as CUDA graphs; it can be neither shared by ranks nor
+        saved in a checkpoint.
     rounds : int
         In all: with a checkpoint, the rounds played before count.
     batch_size : int
@@ -71,7 +86,7 @@ def fit(
         the same players, code and data, which start from the same weights and
         random state (call `runtime.seed` before the networks are made), or networks
         that are as that training has left them. Comments, docstrings and titles
-        may change.
+        may change. It is refused where `data` is iterated, whose place is not kept.
 
         Saved are networks, optimizers, averages and the history; the state of the
         generators of torch, Python and numpy, and of those that losses, hooks, data
@@ -100,7 +115,12 @@ def fit(
     ValueError, TypeError
         Bad input, found before the first round: no players, no rounds, a loss
         that is not one finite number or does not reach its player's
-        parameters, a batch that the ranks cannot share.
+        parameters, or takes no such batch; a batch that the ranks cannot share; a
+        checkpoint of iterated data. An iterator that ends is one too, in its round.
+    UserWarning
+        A network that is to train is in evaluation mode, so that dropout is off and
+        batch normalisation keeps its moments; it stays so. Parts in evaluation mode
+        within a network in training mode are meant to be.
     NotFinite
         A loss became NaN or infinite; the message names player and round. The
         last checkpoint stays as it was.
@@ -121,6 +141,13 @@ def fit(
     ranks.start(runtime.device().type)
     runtime.keep_freed_memory()
     game = Game(players, data, batch_size, simultaneous)
+    if checkpoint is not None and game.source.iterated:
+        raise ValueError(
+            "a training goes on from a checkpoint bit for bit, and the place in a "
+            f"{type(data).__name__} is not kept: train without checkpoint=, or give "
+            "data.Empirical(x) or a function n -> batch"
+        )
+    door.warn_of_modes({name: p.modules for name, p in players.items()})
     rounds = checks.count("rounds", rounds)
     due = _schedule(look, looks, rounds)
     silent = runtime.silent(progress) or ranks.rank() > 0
@@ -141,6 +168,7 @@ def fit(
             stack.callback(keeper.leave)
         _look(game, look, due, None)
         stack.enter_context(ranks.synchronised_batch_norm())
+        stack.enter_context(checks.during("rounds"))
         stack.enter_context(fast_path(game, fast))
         interrupts = stack.enter_context(Interrupts())
         bar = tqdm(
@@ -223,18 +251,18 @@ def _schedule(
     look: Callable[[], Any] | None, looks: int | Collection[int], rounds: int
 ) -> set[int]:
     """Return the set of rounds after which to look."""
+    looks = checks.plain(looks)
     if look is None:
-        if looks:
+        if looks if isinstance(looks, int) else len(looks):
             raise ValueError("looks without look: what is there to look at?")
         return set()
-    if not isinstance(looks, int | np.integer):
-        due = {int(r) for r in looks}
-    elif looks < 1:
-        raise ValueError(f"look is given, so looks must be positive, not {looks}")
+    if isinstance(looks, Iterable):
+        due = {checks.count("looks", r, 0) for r in looks}
+    elif looks == 0:
+        raise ValueError("look is given, so looks must be positive, not 0")
     else:
-        due = (
-            {round(r) for r in np.linspace(0, rounds, looks)} if looks > 1 else {rounds}
-        )
+        n = checks.count("looks", looks)
+        due = {round(r) for r in np.linspace(0, rounds, n)} if n > 1 else {rounds}
     outside = sorted(r for r in due if not 0 <= r <= rounds)
     if outside:
         raise ValueError(f"looks at rounds {outside}: there are rounds 0 to {rounds}")

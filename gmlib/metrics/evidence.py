@@ -11,16 +11,23 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from gmlib import checks
+from gmlib import checks, runtime
 
 Law = Callable[[Tensor], Any]  # to a distribution, or what has its sample and log_prob
 
 
 def _seen(x: Any) -> Tensor:
-    """Return x, which must be a non-empty tensor of finite data points."""
-    if not torch.is_tensor(x) or x.dim() == 0 or x.numel() == 0:
+    """Return x, finite data points, not empty, as a tensor; see `checks.floats`.
+
+    A tensor of floats stays on its device and in its precision, which are those of
+    the networks that are to see it.
+    """
+    if not torch.is_tensor(x):
+        x = checks.floats(checks.array("x", x, runtime.device()))
+    if x.dim() == 0 or x.numel() == 0:
         raise ValueError("x must be a non-empty tensor of data points")
-    return checks.finite("x", x)
+    x = checks.array("x", x)
+    return checks.finite("x", x) if x.is_floating_point() else checks.floats(x)
 
 
 def _one_a_row(name: str, log_p: Tensor, *shape: int) -> Tensor:
@@ -72,10 +79,10 @@ def log_evidence(
         If x is empty or not finite, if a `log_prob` has another shape than one
         value a row, or if a weight is NaN.
     """
-    _seen(x)
+    x = _seen(x)
     if chunk is None:
         chunk = 1024 if x.device.type == "cpu" else 32768
-    checks.counts(k=k, chunk=chunk)
+    k, chunk = checks.counts(k=k, chunk=chunk)
     return torch.cat(
         [_log_evidence(part, q, p_x_given_z, p_z, k, chunk) for part in x.split(chunk)]
     )
@@ -144,8 +151,10 @@ def annealed_log_evidence(
         If x is empty or not finite, a number is not positive, or a log-likelihood
         has another shape than one value a row.
     """
-    _seen(x)
-    checks.counts(chains=chains, temperatures=temperatures, leapfrogs=leapfrogs)
+    x = _seen(x)
+    chains, temperatures, leapfrogs = checks.counts(
+        chains=chains, temperatures=temperatures, leapfrogs=leapfrogs
+    )
     step = checks.number("step", step)
     ramp = torch.sigmoid(torch.linspace(-4, 4, temperatures + 1, dtype=torch.float64))
     betas = ((ramp - ramp[0]) / (ramp[-1] - ramp[0])).tolist()

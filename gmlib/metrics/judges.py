@@ -42,8 +42,9 @@ def judge_network(
     shape: tuple[int, int, int] = (1, 28, 28), classes: int = 10
 ) -> nn.Sequential:
     """A small classifier of images (channels, h, w): 64 features, then the logits."""
-    channels, h, w = shape
-    checks.counts(channels=channels, height=h // 8, width=w // 8, classes=classes)
+    channels, h, w = checks.sizes("shape", shape)
+    checks.counts(height=h // 8, width=w // 8)
+    classes = checks.count("classes", classes)
 
     def block(i, o):
         convolution = nn.Conv2d(i, o, 3, padding=1, bias=False)
@@ -86,20 +87,21 @@ class ImageJudge:
 
     @torch.no_grad()
     def _map(self, f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        checks.images("what a judge sees", x, self.shape)
+        x = checks.images("what a judge sees", x, self.shape)
         low, high = float(x.min()), float(x.max())
         if not (low >= -0.01 and high <= 1.01):  # NaN fails too
             raise ValueError(
                 f"a judge sees images in [0, 1], not in [{low:.2f}, {high:.2f}]; "
                 "a tanh output t is (t + 1) / 2 of an image"
             )
-        where = runtime.device()
-        return torch.cat([f(part.to(where, torch.float)) for part in x.split(1000)])
+        like = next(self.network.parameters())
+        return torch.cat([f(part.to(like)) for part in x.split(1000)])
 
     def features(self, x: Tensor) -> Tensor:
         """The activations before the last layer: (n, *shape) → (n, 64).
 
-        Raises ValueError for another shape and for values outside [0, 1].
+        Arrays are welcome too, and bytes are divided by 255. Raises ValueError for
+        another shape and for values outside [0, 1].
         """
         return self._map(self.network[0], x)
 
@@ -114,7 +116,7 @@ class ImageJudge:
 
     def accuracy(self, x: Tensor, y: Tensor) -> float:
         """The share of images whose most probable class is y, of shape (n,)."""
-        p = self.probs(x)
+        p, y = self.probs(x), checks.array("y", y)
         if y.shape != (len(p),):
             raise ValueError(f"{len(p)} images need as many labels, not {len(y)}")
         return float((p.argmax(1) == y.to(p.device)).double().mean())

@@ -72,7 +72,7 @@ def stacked_modes(x: Tensor, judge: Judge) -> StackedCount:
     """
     if len(judge.shape) != 3 or judge.shape[0] != 1:
         raise ValueError(f"a channel is one of (1, h, w), not {judge.shape}")
-    checks.images("stacked images", x, (3, *judge.shape[1:]))
+    x = checks.images("stacked images", x, (3, *judge.shape[1:]))
     probs = judge.probs(x.flatten(0, 1)[:, None]).cpu()
     read, K = probs.argmax(1).view(-1, 3), probs.shape[1]
     mode = (read * torch.tensor([K * K, K, 1], device="cpu")).sum(1)

@@ -26,7 +26,8 @@ def inception_score(probs: Tensor, splits: int = 1) -> float:
     ValueError
         If a row is no distribution, or a part would be empty.
     """
-    p = checks.points("probs", probs, checks.count("splits", splits))
+    splits = checks.count("splits", splits)
+    p = checks.points("probs", probs, splits)
     if (p < 0).any() or ((p.sum(1) - 1).abs() > 1e-3).any():
         raise ValueError("every row of probs must be a distribution that sums to one")
     scores = []
@@ -98,7 +99,7 @@ def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, flo
     ValueError
         If there are not more than k real points, or the dimensions differ.
     """
-    checks.count("k", k)
+    k = checks.count("k", k)
     real, fake = checks.pair(real, fake, ("real", "fake"))
     if len(real) <= k:
         raise ValueError(f"k = {k} neighbours need more than {len(real)} real samples")

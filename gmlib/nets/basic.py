@@ -3,9 +3,10 @@
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gmlib import checks, runtime
 
@@ -21,23 +22,35 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 class _Expects:
     """A forward pre-hook that refuses samples of another shape than `shape`.
 
-    It looks at shapes alone, which the host knows: no GPU is waited for, and a
-    compiled or captured network runs without it.
+    It looks at shapes and types alone, which the host knows: no GPU is waited for,
+    and a compiled or captured network runs without it.
     """
 
     def __init__(self, shape: tuple[int, ...], flat: bool) -> None:
         self.shape, self.flat = shape, flat
 
-    def __call__(self, layer: nn.Module, given: tuple[Tensor, ...]) -> None:
-        came = given[0].shape[1:]
+    def __call__(self, layer: nn.Module, given: tuple[Any, ...]) -> None:
+        x = given[0]
+        if not torch.is_tensor(x):
+            raise TypeError(
+                f"built for tensors, got {type(x).__name__}: use torch.as_tensor(x)"
+            )
+        if not x.dtype.is_floating_point and not isinstance(layer, nn.Embedding):
+            raise TypeError(
+                f"built for floats, got {x.dtype}: use x.float(), and for pictures of "
+                "bytes x.float() / 255"
+            )
+        came = x.shape[1:]
         if came == self.shape:
             return
         if not self.flat or math.prod(came) != self.shape[0] or not came:
-            raise ValueError(f"built for {self.shape}, got {tuple(came)}")
+            advice = checks.advice(x.shape, self.shape)
+            raise ValueError(f"built for {self.shape}, got {tuple(came)}{advice}")
 
 
 def built_for(network: nn.Sequential, *shape: int, flat: bool = False) -> nn.Sequential:
-    """Let a network refuse, with a ValueError, what it was not built for.
+    """Let a network refuse what it was not built for: shapes (ValueError), and what
+    is no tensor of floats (TypeError), where its first layer is no embedding.
 
     The check hangs on the first layer, as a forward pre-hook. So a part such as
     ``T[:-2]`` keeps it, as does a longer network that begins with this one, and
@@ -51,7 +64,7 @@ def built_for(network: nn.Sequential, *shape: int, flat: bool = False) -> nn.Seq
     flat : bool
         `shape` is one number, and any shape with so many numbers will do.
     """
-    network[0].register_forward_pre_hook(_Expects(shape, flat))
+    network[0].register_forward_pre_hook(_Expects(checks.sizes("shape", shape), flat))
     return network
 
 
@@ -89,12 +102,13 @@ def mlp(
     Raises
     ------
     ValueError
-        If there are less than two sizes, one is not a positive integer, or the
-        activation is unknown.
+        If there are less than two sizes, one is not a positive integer, the
+        activation is unknown, or `shape` has not sizes[-1] numbers.
     """
     if len(sizes) < 2:
         raise ValueError("an MLP needs at least an input and an output size")
-    checks.counts(**{f"sizes[{i}]": s for i, s in enumerate(sizes)})
+    sizes = checks.counts(**{f"sizes[{i}]": s for i, s in enumerate(sizes)})
+    shape = shape if shape is None else checks.sizes("shape", shape)
     checks.choice("activation", activation, ACTIVATIONS)
     layers: list[nn.Module] = [nn.Flatten()]
     for i, o in pairwise(sizes[:-1]):
@@ -108,7 +122,9 @@ def mlp(
             raise ValueError("shape () needs an output of width one")
         layers.append(nn.Flatten(0))
     elif shape is not None:
-        layers.append(nn.Unflatten(1, tuple(shape)))
+        if math.prod(shape) != sizes[-1]:
+            raise ValueError(f"shape {shape} needs an output of {math.prod(shape)}")
+        layers.append(nn.Unflatten(1, shape))
     network = built_for(nn.Sequential(*layers), sizes[0], flat=True)
     return network.to(runtime.device())
 

@@ -48,7 +48,9 @@ class MinibatchDiscrimination(nn.Module):
         include_self: bool = False,
     ) -> None:
         super().__init__()
-        checks.counts(features=features, kernels=kernels, dim=dim)
+        features, kernels, dim = checks.counts(
+            features=features, kernels=kernels, dim=dim
+        )
         self.kernels, self.include_self = kernels, include_self
         self.W = nn.Linear(features, kernels * dim, bias=False)
         self.to(runtime.device())

@@ -19,7 +19,7 @@ def levels(size: int) -> tuple[int, int]:
 
     Raises ValueError if there are none.
     """
-    n = 0
+    n, size = 0, checks.count("size", size)
     while size % 2 == 0 and size > 7:
         size, n = size // 2, n + 1
     if not 4 <= size <= 7 or n < 1:
@@ -41,7 +41,9 @@ def _up(
     z_dim: int, channels: int, width: int, size: int, batch_norm: bool
 ) -> list[nn.Module]:
     """Layers (n, z_dim) → (n, channels, size, size): one doubling at a time."""
-    checks.counts(z_dim=z_dim, channels=channels, width=width, size=size)
+    z_dim, channels, width, size = checks.counts(
+        z_dim=z_dim, channels=channels, width=width, size=size
+    )
     base, n = levels(size)
     c = width * 2 ** (n - 1)
     layers: list[nn.Module] = [nn.Linear(z_dim, c * base * base)]
@@ -58,7 +60,9 @@ def _down(
     out: int, channels: int, width: int, size: int, batch_norm: bool, activation: str
 ) -> list[nn.Module]:
     """Layers (n, channels, size, size) → (n, out): one halving at a time."""
-    checks.counts(out=out, channels=channels, width=width, size=size)
+    out, channels, width, size = checks.counts(
+        out=out, channels=channels, width=width, size=size
+    )
     base, n = levels(size)
     layers: list[nn.Module] = []
     c = channels

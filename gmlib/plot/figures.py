@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from gmlib import checks
 from gmlib.history import History
-from gmlib.plot.pictures import tile, to_numpy
+from gmlib.plot.pictures import real, tile
 from gmlib.plot.style import COLOURS, STYLE
 
 
@@ -29,6 +30,7 @@ def new(
     `kwargs` go to `plt.subplots`.
     """
     plt.rcParams.update(STYLE)
+    rows, columns = checks.counts(rows=rows, columns=columns)
     return plt.subplots(rows, columns, figsize=(width, height), **kwargs)
 
 
@@ -52,18 +54,18 @@ def image_grid(
     columns : int, optional
         Default: about √n.
     low, high : float
-        The values drawn black and white (−1 and 1 for tanh images).
+        The values drawn black and white (−1 and 1 for tanh images). Bytes (uint8)
+        are divided by 255.
 
     Raises
     ------
     ValueError
-        If x has another shape or holds no image.
+        If x has another shape, holds no image, or values outside [low, high] by more
+        than a hundredth of it.
     """
-    x = to_numpy(x)
-    if x.ndim != 4 or x.shape[1] not in (1, 3) or len(x) == 0:
-        raise ValueError(f"images have shape (n, 1 or 3, h, w), not {x.shape}")
+    sheet = tile(x, columns, low, high)
     ax = _axes(ax)
-    ax.imshow(tile(x, columns, low, high), cmap="gray", vmin=0, vmax=1)
+    ax.imshow(sheet, cmap="gray", vmin=0, vmax=1)
     ax.set_axis_off()
     if title:
         ax.set_title(title)
@@ -98,7 +100,7 @@ def scatter(
 
     Raises ValueError for points of another shape.
     """
-    x = to_numpy(x)
+    x = real("points", x)
     if x.ndim != 2 or x.shape[1] != 2:
         raise ValueError(f"points have shape (n, 2), not {x.shape}")
     ax = _axes(ax)
@@ -112,7 +114,7 @@ def scatter(
 
 def plane(lim: float, n: int = 81, device: torch.device | str | None = None) -> Tensor:
     """Return the n × n grid of points over [−lim, lim]² as a tensor (n², 2)."""
-    line = torch.linspace(-lim, lim, n, device=device)
+    line = torch.linspace(-lim, lim, checks.count("n", n), device=device)
     return torch.cartesian_prod(line, line)
 
 
@@ -129,7 +131,7 @@ def landscape(
     Returns the contour set, for a colour bar. Raises ValueError if the number of
     values is no square.
     """
-    values = to_numpy(values).reshape(-1)
+    values = real("values", values).reshape(-1)
     n = round(np.sqrt(len(values)))
     if n * n != len(values):
         raise ValueError(f"{len(values)} values are no square grid")

@@ -44,7 +44,8 @@ def slider(
     Raises
     ------
     ValueError
-        If there is no frame, not a label a frame, or no text alternative.
+        If there is no frame, not a label a frame, no text alternative, or an array
+        has values outside [0, 1].
     """
     frames, labels = list(frames), [str(label) for label in labels]
     if not frames or len(frames) != len(labels):
