@@ -18,7 +18,7 @@ from benchmarks import games, measure, records
 from gmlib import plot, runtime
 from gmlib.game import SAVE_SECONDS, fit
 from gmlib.game.engine import Game
-from gmlib.game.state import save
+from gmlib.game.keeper import Keeper
 from gmlib.sweep import crossed, sweep
 
 DEFAULT = {"batch": 64, "width": 32, "size": 28}
@@ -80,8 +80,9 @@ def seconds_of_a_checkpoint(name):
     state = Game(players, p_data, this.batch)
     state.names = list(players)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "state.safetensors"
-        times = [measure.seconds_of(lambda _: save(state, path), 1) for _ in range(5)]
+        keeper = Keeper(state, Path(folder) / "state.safetensors")
+        keeper.begin(rounds=2)
+        times = [measure.seconds_of(lambda _: keeper.save(), 1) for _ in range(5)]
     return statistics.median(times)
 
 

@@ -3,9 +3,11 @@
 Nothing is pickled, so that a checkpoint from an unknown hand can run no code.
 """
 
+import errno
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from gmlib import checks
+
+REFUSED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM, errno.EACCES}
+REFUSED |= {errno.EBADF}  # what network drives answer that cannot sync
 
 
 class CheckpointError(RuntimeError):
@@ -25,7 +32,7 @@ def save(path: str | Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> 
     Parameters
     ----------
     path : str or Path
-        Folders are made as needed.
+        Folders are made as needed; ``~`` is the home folder.
     tensors : dict of str to Tensor
     meta : dict
         Anything JSON can hold.
@@ -36,23 +43,64 @@ def save(path: str | Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> 
         If the disk is full or the folder cannot be written; the message names
         the path, and an older checkpoint is untouched.
     """
-    path = Path(path)
+    path = checks.path("checkpoint", path)
     # safetensors refuses tensors that share memory or are strided oddly.
     host = {k: t.detach().to("cpu", copy=True).contiguous() for k, t in tensors.items()}
+    with _written(path) as partial:
+        save_file(host, partial, metadata={"gmlib": json.dumps(meta)})
+        with open(partial, "r+b") as file:  # Windows syncs what may be written
+            _sync(file.fileno())
+        os.replace(partial, path)
+        _sync_folder(path.parent)
+
+
+def prepare(path: str | Path) -> None:
+    """Make the folder of a checkpoint; CheckpointError if none can be written there.
+
+    To be called before any work that is worth a checkpoint.
+    """
+    path = checks.path("checkpoint", path)
+    with _written(path) as partial:
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder: name a file in it")
+        partial.touch()
+        partial.unlink()
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    """Yield the name of the file to write first; say what is wrong with `path`."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(host, partial, metadata={"gmlib": json.dumps(meta)})
-        with open(partial, "r+b") as file:  # Windows syncs what may be written
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        yield partial
     except (OSError, SafetensorError) as error:
-        with suppress(OSError):
-            partial.unlink()
         raise CheckpointError(
             f"the checkpoint {path} could not be written ({error}); "
             "an older one there, if any, is untouched"
         ) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+def _sync(descriptor: int) -> None:
+    """Let the disk keep a file, on drives that can be told to."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in REFUSED:  # a full disk may be noticed only here
+            raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the disk keep the new name; Windows and network drives may refuse."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -71,13 +119,19 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     FileNotFoundError
         If there is none.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"there is no checkpoint {path}")
+    path = checks.path("checkpoint", path)
     try:
+        if not path.exists():
+            raise FileNotFoundError(f"there is no checkpoint {path}")
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder: name a file in it")
         with safe_open(path, framework="pt") as file:
             meta = json.loads((file.metadata() or {})["gmlib"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise
+    except IsADirectoryError as error:
+        raise CheckpointError(f"{path} is no checkpoint: {error}") from error
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise CheckpointError(
             f"{path} is no whole checkpoint of this library ({error}); "

@@ -8,6 +8,8 @@ was wanted.
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -127,6 +129,13 @@ def function(name: str, f: Any) -> Callable[..., Any]:
     if not callable(f):
         raise TypeError(f"{name} must be callable, not {type(f).__name__}")
     return f
+
+
+def path(name: str, value: Any) -> Path:
+    """Return `value`, a str or a path, as a Path in which ``~`` is the home folder."""
+    if not isinstance(value, str | PathLike) or not str(value):
+        raise TypeError(f"{name} must be a path, not {value!r}")
+    return Path(value).expanduser()
 
 
 # ---------------------------------------------------------------------------- arrays

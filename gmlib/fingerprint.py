@@ -150,15 +150,29 @@ def describe(f: Callable | None, deep: bool = False, seen: tuple = ()) -> Any:
         return [f.__qualname__, above, _values(_own(f), deep, (*seen, f))]
     if not isinstance(f, types.FunctionType) or f in seen:
         return getattr(f, "__qualname__", type(f).__qualname__)
+    code, names = written(f)
+    named = {n: f.__globals__[n] for n in names if n in f.__globals__} | enclosed(f)
+    given = _value((f.__defaults__, f.__kwdefaults__), True, seen)
+    return [code, given, _values(named, deep, (*seen, f))]
+
+
+def written(f: types.FunctionType) -> tuple[Any, set[str]]:
+    """Return what a function's code means, and the globals that it names."""
     tree, names = _source(f), _names(f.__code__)
     if tree is None:
         code = ["bytecode", _code(f.__code__)]
     else:
         code = meaning(tree)
         names &= {node.id for node in nodes(tree) if isinstance(node, ast.Name)}
-    named = {n: f.__globals__[n] for n in names if n in f.__globals__} | _enclosing(f)
-    given = _value((f.__defaults__, f.__kwdefaults__), True, seen)
-    return [code, given, _values(named, deep, (*seen, f))]
+    return code, names
+
+
+def installed(thing: Any) -> bool:
+    """Whether a function, class or module is known by its package, not by its code."""
+    if not isinstance(thing, types.ModuleType):
+        return _foreign(thing)
+    file = getattr(thing, "__file__", None)
+    return thing.__name__.split(".")[0] in OURS or not file or _installed(file)
 
 
 def _module(f):
@@ -208,8 +222,8 @@ def _own(cls):
     }
 
 
-def _enclosing(f):
-    """The variables of enclosing functions that a function names."""
+def enclosed(f: types.FunctionType) -> dict[str, Any]:
+    """Return the variables of enclosing functions that a function names."""
     found = {}
     for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
         try:

@@ -8,13 +8,16 @@ Environment variables (each overrides what the code says):
 """
 
 import ctypes
+import json
 import os
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -47,7 +50,10 @@ def device() -> torch.device:
 
 
 def seed(n: int) -> None:
-    """Seed torch's global generators (CPU and accelerator) with the integer `n`.
+    """Seed the global generators of torch, Python and numpy with the integer `n`.
+
+    Losses and data may draw from any of them; torch's are those of the CPU and of
+    the accelerator.
 
     Raises
     ------
@@ -61,6 +67,8 @@ def seed(n: int) -> None:
     if not integer or not 0 <= value < 2**64:
         raise ValueError(f"a seed is an integer >= 0 of 64 bits, not {n!r}")
     torch.manual_seed(value)
+    random.seed(value)
+    np.random.seed(value % 2**32)  # noqa: NPY002 (what libraries fall back on)
 
 
 def set_deterministic(on: bool = True) -> None:
@@ -116,7 +124,7 @@ def checkpoint_path(name: str) -> Path | None:
     mounted Drive).
     """
     folder = os.environ.get("GMLIB_CHECKPOINTS")
-    return Path(folder) / f"{name}.safetensors" if folder else None
+    return Path(folder).expanduser() / f"{name}.safetensors" if folder else None
 
 
 def silent(progress: bool = True) -> bool:
@@ -159,12 +167,17 @@ def evaluating(*modules: nn.Module) -> Iterator[None]:
 
 
 def rng_state() -> dict[str, Tensor]:
-    """Return the state of torch's global generators as ``{device: tensor}``."""
+    """Return the state of all global generators as ``{source: tensor}``.
+
+    The sources are torch's devices, ``python`` (the module `random`) and ``numpy``.
+    """
     states = {"cpu": torch.get_rng_state()}
     if device().type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state()
     if device().type == "mps":
         states["mps"] = torch.mps.get_rng_state()
+    states["python"] = generator_state(random)
+    states["numpy"] = generator_state(np.random)
     return states
 
 
@@ -175,14 +188,71 @@ def set_rng_state(states: dict[str, Tensor]) -> None:
         torch.cuda.set_rng_state(states["cuda"].cpu())
     if "mps" in states and torch.backends.mps.is_available():
         torch.mps.set_rng_state(states["mps"].cpu())
+    set_generator_state(random, states["python"])
+    set_generator_state(np.random, states["numpy"])
+
+
+def is_generator(thing: Any) -> bool:
+    """Whether `thing` is a generator of random numbers of torch, numpy or Python."""
+    numpy = np.random.Generator | np.random.BitGenerator | np.random.RandomState
+    return isinstance(thing, torch.Generator | numpy | random.Random)
+
+
+def generator_state(g: Any) -> Tensor:
+    """Return the state of a generator of torch, numpy or Python as a tensor of bytes.
+
+    Raises
+    ------
+    TypeError
+        If it has none, as `random.SystemRandom`.
+    """
+    if isinstance(g, torch.Generator):
+        return g.get_state()
+    if isinstance(g, random.SystemRandom):
+        raise TypeError("a SystemRandom has no state: draw from random.Random(seed)")
+    if isinstance(g, np.random.Generator | np.random.BitGenerator):
+        state = _bits(g).state
+    elif hasattr(g, "getstate"):
+        state = g.getstate()
+    else:
+        state = g.get_state(legacy=False)
+    plain = lambda a: a.tolist()  # noqa: E731
+    text = json.dumps(state, default=plain).encode()
+    return torch.frombuffer(bytearray(text), dtype=torch.uint8)
+
+
+def set_generator_state(g: Any, state: Tensor) -> None:
+    """Put back what `generator_state` returned."""
+    if isinstance(g, torch.Generator):
+        g.set_state(state.cpu())
+        return
+    value = json.loads(bytes(state.tolist()))
+    if isinstance(g, np.random.Generator | np.random.BitGenerator):
+        _bits(g).state = value
+    elif hasattr(g, "getstate"):
+        version, words, normal = value
+        g.setstate((version, tuple(words), normal))
+    else:
+        g.set_state(value)
+
+
+def _bits(g: Any) -> Any:
+    """Return what holds the state of a generator of numpy."""
+    return getattr(g, "bit_generator", g)
 
 
 @contextmanager
-def forked_rng(n: int) -> Iterator[None]:
-    """Run a block under seed `n`, then put the generators back."""
-    states = rng_state()
+def forked_rng(n: int) -> Iterator[set[str]]:
+    """Run a block under seed `n`, then put the generators back.
+
+    Yields a set that holds, after the block, the sources of which it has drawn.
+    """
+    states, drawn = rng_state(), set[str]()
     seed(n)
+    start = rng_state()
     try:
-        yield
+        yield drawn
     finally:
+        end = rng_state()
+        drawn |= {k for k, v in start.items() if not torch.equal(v, end[k])}
         set_rng_state(states)

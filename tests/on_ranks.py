@@ -5,15 +5,18 @@ torchrun --nproc-per-node=2 tests/on_ranks.py FOLDER
 
 import io
 import os
+import random
 import signal
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.optim.lr_scheduler import StepLR
 
 from benchmarks.traffic import traffic
 from gmlib import nets, ranks, runtime
@@ -165,16 +168,34 @@ def start_together():
 
 
 def resume(folder):
-    """A training that one rank's SIGTERM stops, what follows, and one without it."""
-    folder = folder / f"rank{ranks.rank()}"  # no two ranks share a disk
+    """A training that one rank's SIGTERM stops, what follows, and one without it.
 
-    def train(data, name, rounds=24, at=None):
+    The data draw from every kind of generator.
+    """
+    folder = folder / f"rank{ranks.rank()}"  # no two ranks share a disk
+    moves = []
+
+    def stop_one():
+        moves.append(1)  # T moves twice a round
+        if "KILL" in os.environ and len(moves) == 22 and ranks.rank() == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def train(name, rounds=24):
         runtime.seed(7)
         players = noisy_game()
         G = players["G"].modules[0]
+        players["G"].after = StepLR(players["G"].optimizer, 5, 0.5).step
+        players["T"].after = stop_one
+        stream = torch.Generator().manual_seed(5 + ranks.rank())
+        rng = np.random.default_rng(6)
+
+        def data(n):
+            x = torch.rand(n, 2, generator=stream) + random.random()
+            y = rng.normal(size=(n, 2)) + np.random.normal()  # noqa: NPY002
+            return cloud(n) + x + torch.from_numpy(y).float()
+
         look = lambda: G(torch.randn(4, 2))  # noqa: E731
         path = folder / f"{name}.safetensors"
-        runtime.seed(7 if at is None else at)
         history = fit(
             players, data, rounds, batch_size=8, checkpoint=path, look=look, looks=4
         )
@@ -182,24 +203,22 @@ def resume(folder):
         snapshots = [s for _, s in history.snapshots]
         return [*state(players).values(), table, *snapshots, torch.get_rng_state()]
 
-    calls = []
-
-    def terminated(n):
-        calls.append(n)
-        if len(calls) == 33 and ranks.rank() == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return cloud(n)
-
-    printed = io.StringIO()
+    printed, again = io.StringIO(), io.StringIO()
+    os.environ["KILL"] = ""
     with redirect_stdout(printed):
-        stopped = caught(lambda: train(terminated, "run"))
+        stopped = caught(lambda: train("run"))
+    del os.environ["KILL"]
+    count = len(moves)
+    with redirect_stdout(again):
+        resumed = train("run")
     return {
         "stopped": stopped,
         "printed": printed.getvalue(),
-        "calls": len(calls),
-        "resumed": train(cloud, "run", at=99),
-        "straight": train(cloud, "straight"),
-        "alone": caught(lambda: train(cloud, "alone")),
+        "again": again.getvalue(),
+        "moves": count,
+        "resumed": resumed,
+        "straight": train("straight"),
+        "alone": caught(lambda: train("alone")),
         "files": sorted(p.name for p in folder.glob("*")),
     }
 

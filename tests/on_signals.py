@@ -1,8 +1,9 @@
 """What test_game_resume.py interrupts: a training that waits for its signal.
 
-python tests/on_signals.py CHECKPOINT ROUNDS GO
+GO=FILE python tests/on_signals.py CHECKPOINT ROUNDS
 """
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -15,17 +16,18 @@ from gmlib.game import Player, fit
 ROUND = 12  # in which it waits
 
 
-def train(checkpoint, rounds, go=None):
-    """Train; in round `ROUND` say so and wait for the file `go`. Return the weights."""
+def train(checkpoint, rounds):
+    """Train; in round `ROUND` say so and wait for the file $GO. Return the weights."""
     runtime.seed(0)
     net = nets.mlp([2, 8, 1], batch_norm=True, shape=())
     calls = []
 
     def data(n):
         calls.append(n)
-        if go is not None and len(calls) == 1 + ROUND:  # the first was the rehearsal
+        # The first call was the rehearsal. No variable: it would be another training.
+        if "GO" in os.environ and len(calls) == 1 + ROUND:
             print("ready", flush=True)
-            while not go.exists():
+            while not Path(os.environ["GO"]).exists():
                 time.sleep(0.01)
         return torch.randn(n, 2)
 
@@ -37,7 +39,7 @@ def train(checkpoint, rounds, go=None):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     try:
-        train(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+        train(sys.argv[1], int(sys.argv[2]))
     except KeyboardInterrupt as stop:
         print(stop)
         sys.exit(7)

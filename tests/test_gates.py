@@ -81,6 +81,12 @@ def no_claims(nb):
         del output.data[CLAIM]
 
 
+def only_mathematics(nb):
+    for output in outputs(nb, CLAIM):
+        if output.data[CLAIM]["kind"] == "empirical":
+            del output.data[CLAIM]
+
+
 def an_output_by_hand(nb):
     html(nb, "Claim holds", "Claim really holds")
 
@@ -173,6 +179,10 @@ def a_hidden_parameter(nb):
 STORED = {
     "a false claim": (a_false_claim, test_notebooks.test_its_claims_hold),
     "no claims": (no_claims, test_notebooks.test_its_claims_hold),
+    "only mathematics": (
+        only_mathematics,
+        test_notebooks.test_it_claims_enough_of_both_kinds,
+    ),
     "changed code": (changed_code, test_notebooks.test_its_outputs_come_from_its_code),
     "a wrong hash": (a_wrong_hash, test_notebooks.test_its_outputs_come_from_its_code),
     "no stamp": (no_stamp, test_notebooks.test_its_outputs_come_from_its_code),

@@ -116,9 +116,9 @@ def test_ranks_draw_different_noise_and_are_replicas_after(both):
     first, second = (r["noise"] for r in both)
     assert same([first["drawn"]], [alone["drawn"]])  # rank 0 draws as one process
     equal = (first["drawn"] == second["drawn"]).flatten(1).any(1)
-    # Each training rehearses two losses under one seed, then takes 3 × 3 batches.
-    assert equal.tolist() == ([True] * 2 + [False] * 9) * 2
-    batches = torch.cat([first["drawn"][[2, 13]], second["drawn"][[2, 13]]])
+    # Each training rehearses two losses under one seed, then takes 3 × 2 batches.
+    assert equal.tolist() == ([True] * 2 + [False] * 6) * 2
+    batches = torch.cat([first["drawn"][[2, 10]], second["drawn"][[2, 10]]])
     assert len(batches.flatten(1).unique(dim=0)) == 4  # a second training draws anew
     assert same(first["state"].values(), second["state"].values())
     assert same([first["generator"]] * 2, [second["generator"], alone["generator"]])
@@ -148,11 +148,12 @@ def test_a_signal_to_one_rank_stops_both_and_the_resumed_run_is_bit_equal(both):
     for r in both:
         seen = r["resume"]
         assert seen["stopped"][:2] == ("SystemExit", "143")
-        assert seen["calls"] == 2 + 11 * 3  # two in rehearsal, eleven whole rounds
+        assert seen["moves"] == 11 * 2  # eleven whole rounds
         assert same(seen["resumed"], seen["straight"])
     assert same(both[0]["resume"]["resumed"], both[1]["resume"]["resumed"])
     assert "stopped after round 11 of 24" in both[0]["resume"]["printed"]
-    assert both[1]["resume"]["printed"] == ""
+    assert "resumed from round 11 of" in both[0]["resume"]["again"]
+    assert both[1]["resume"]["printed"] == both[1]["resume"]["again"] == ""
 
 
 def test_rank_0_alone_writes(both):

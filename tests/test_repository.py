@@ -9,12 +9,15 @@ import tomllib
 from pathlib import Path
 
 import address
+import draw_garden
+import numpy as np
 import pytest
 import yaml
 from notebooks import ROOT
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.version import Version
+from PIL import Image
 from pybtex.database import parse_file
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
@@ -198,6 +201,20 @@ def test_the_licences_and_the_citation_are_there():
     assert {"cff-version", "message", "title", "authors"} <= citation.keys()
     assert citation["version"] == PROJECT["version"]
     assert citation["license"] == PROJECT["license"]
+
+
+@pytest.mark.parametrize("kind", draw_garden.KINDS)
+def test_the_garden_is_what_its_tool_draws(kind):
+    folder = ROOT / "data" / "garden" / kind
+    assert len(list(folder.iterdir())) == draw_garden.EACH
+    with Image.open(folder / "007.png") as stored:
+        drawn = draw_garden.draw(kind, 7)
+        assert np.array_equal(stored.convert("RGB"), drawn.convert("RGB"))
+
+
+def test_the_garden_is_small():
+    files = (ROOT / "data" / "garden").rglob("*.png")
+    assert sum(file.stat().st_size for file in files) < 300_000
 
 
 # -------------------------------------------------- CI, and machines for development

@@ -294,7 +294,7 @@ def test_a_new_chapter_joins_the_book(copy):
     assert not [cell for cell in nb.cells if "template-" in cell.source]
     assert ":label: flows-theorem" in "".join(cell.source for cell in nb.cells)
     assert len({cell.id for cell in nb.cells}) == len(nb.cells)
-    assert [p.stem for p in notebooks.chapters(copy)][-1] == "flows"
+    assert [p.stem for p in notebooks.lectures(copy)][-1] == "flows"
     toc = (copy / "_toc.yml").read_text("utf8")
     assert toc.startswith("#"), "comments stay"
     assert toc.index("chapters/flows") < toc.index("caption: Reference")

@@ -9,9 +9,10 @@ exercises and solutions are plain headings, as Jupyter and Colab show no directi
 
 import argparse
 import re
-from pathlib import Path
 
 from notebooks import ROOT, chosen, read, write
+
+from gmlib import checks
 
 MARK = re.compile(
     r"^(`{3,}){(exercise|solution)-(start|end)} *(.*)\n((?::.*\n)*)\1 *$", re.M
@@ -59,7 +60,9 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("kind", choices=("student", "instructor"))
     parser.add_argument("names", nargs="*", help="chapters (default: all)")
-    parser.add_argument("--to", type=Path, help="default: _build/KIND")
+    parser.add_argument(
+        "--to", type=lambda p: checks.path("--to", p), help="default: _build/KIND"
+    )
     asked = parser.parse_args(argv)
     paths = chosen(parser, asked.names)
     folder = asked.to or ROOT / "_build" / asked.kind

@@ -29,12 +29,18 @@ MACHINE_PATH = re.compile(
 )
 
 
-def chapters(root=ROOT):
-    """Return the paths of all notebooks of the book, in its order."""
+def chapters(root=ROOT, part=None):
+    """Return the paths of all notebooks of the book, or of a part, in its order."""
     toc = yaml.safe_load((root / "_toc.yml").read_text("utf8"))
-    files = [c["file"] for part in toc["parts"] for c in part["chapters"]]
+    parts = [p for p in toc["parts"] if part in (None, p["caption"])]
+    files = [c["file"] for p in parts for c in p["chapters"]]
     paths = [root / f"{file}.ipynb" for file in files]
     return [path for path in paths if path.exists()]
+
+
+def lectures(root=ROOT):
+    """Return the paths of the chapters that prove theorems and set exercises."""
+    return chapters(root, "Lectures")
 
 
 def chosen(parser, names):
@@ -254,7 +260,7 @@ def hide_machine(nb, *, run_folder):
         str(run_folder): ".",
         str(ROOT) + os.sep: "",
         os.path.join(sys.prefix, ""): "",
-        os.environ.get("GMLIB_DATA", ""): "$GMLIB_DATA",
+        os.path.expanduser(os.environ.get("GMLIB_DATA", "")): "$GMLIB_DATA",
         str(Path.home()): "~",
     }
     places = {place: new for place, new in places.items() if len(place) > 1}

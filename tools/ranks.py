@@ -18,7 +18,7 @@ from pathlib import Path
 import IPython.display
 from notebooks import code_cells, read, tags
 
-from gmlib import ranks, runtime
+from gmlib import checks, ranks, runtime
 
 
 def shown(*objects, raw=False, **_):
@@ -55,7 +55,7 @@ def execute(path, changes):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("notebook", type=Path)
+    parser.add_argument("notebook", type=lambda p: checks.path("notebook", p))
     parser.add_argument("--scale", choices=[*runtime.SCALES, "auto"])
     parser.add_argument("--seed", type=int)
     asked = parser.parse_args(argv)

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the gmlib of this checkout, installed or not
 
-from gmlib import __version__, data, runtime  # noqa: E402
+from gmlib import __version__, checks, data, runtime  # noqa: E402
 from gmlib.metrics import ImageJudge, judge_network  # noqa: E402
 
 
@@ -119,7 +119,9 @@ def main():
     parser.add_argument("name", choices=sorted(RECIPES))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--to", type=Path, default=ROOT / "data" / "judges")
+    parser.add_argument(
+        "--to", type=lambda p: checks.path("--to", p), default=ROOT / "data" / "judges"
+    )
     asked = parser.parse_args()
     recipe = RECIPES[asked.name]
     recipe = recipe._replace(epochs=asked.epochs or recipe.epochs)

@@ -8,8 +8,11 @@ Images are float32 in [0, 1] of shape (n, 1, 28, 28). Environment variables:
 ``GMLIB_MIRRORS``  addresses of torchvision roots, separated by spaces, asked
                    instead of the public ones; empty: the network is not asked
 
-A new data set is one file here, ``set_NAME.py``, which declares itself (see
-`registry`), one card, ``data/NAME.md`` (see `cards`), and one import below.
+Your own data: `own` reads a folder of pictures, `from_torchvision` a data set of
+torchvision's, `table` columns of numbers.
+
+A new data set of the course is one file here, ``set_NAME.py``, which declares itself
+(see `registry`), one card, ``data/NAME.md`` (see `cards`), and one import below.
 ``tests/test_data_contract.py`` holds the two together.
 """
 
@@ -27,10 +30,14 @@ from gmlib.data.laws import (
     ring,
     swiss_roll,
 )
+from gmlib.data.own_folder import own
+from gmlib.data.own_items import from_torchvision
+from gmlib.data.own_table import Table, table
 from gmlib.data.pictures import images
 from gmlib.data.registry import Law, card, load
 from gmlib.data.set_digits import digits
 from gmlib.data.set_fashion_mnist import fashion_mnist
+from gmlib.data.set_garden import garden
 from gmlib.data.set_mnist import mnist
 from gmlib.data.set_shapes import Drawn, Shapes, shapes
 from gmlib.data.set_stacked import Stacked, WithMode, stacked
@@ -51,6 +58,7 @@ __all__ = [
     "Shapes",
     "Stacked",
     "SwissRoll",
+    "Table",
     "Unavailable",
     "WithMode",
     "binarize",
@@ -59,11 +67,14 @@ __all__ = [
     "fashion_mnist",
     "folder",
     "four_points",
+    "from_torchvision",
+    "garden",
     "grid",
     "images",
     "load",
     "mnist",
     "note",
+    "own",
     "published",
     "read_rows",
     "results",
@@ -71,6 +82,7 @@ __all__ = [
     "shapes",
     "stacked",
     "swiss_roll",
+    "table",
     "to_tanh",
     "typed",
     "used",

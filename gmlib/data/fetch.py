@@ -26,6 +26,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from gmlib import checks
 from gmlib.data import shelf
 from gmlib.data.content import Content, Refused, unpacked
 
@@ -98,7 +99,7 @@ def roots() -> tuple[Path, ...]:
         }.get(sys.platform)
         base = base or os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
         kept = os.path.join(base, "gmlib")
-    return tuple(Path(root) for root in (local, kept) if root)
+    return tuple(checks.path("a folder of data", r) for r in (local, kept) if r)
 
 
 def mirrors(archives: Archives) -> tuple[str, ...]:

@@ -56,6 +56,10 @@ class Game:
         What has been drawn in this round: batches, and what losses share.
     known : Known
         What networks have given for the present batch.
+    acting : str or None
+        Whose loss is evaluated, or who moves, now.
+    drawn : set of str
+        The global generators of which the rehearsal has drawn.
     """
 
     buffer: Tensor  # (FLUSH_ROUNDS, len(names)), the losses that are pending
@@ -87,6 +91,8 @@ class Game:
         self.source = door.source(data, self.parameters)
         self.focused: Player | None = None
         self.draws, self.known = Draws(self.parameters), Known()
+        self.acting: str | None = None
+        self.drawn: set[str] = set()
         self.turn: Callable[[Sequence[str]], None] = self.round
 
     @property
@@ -128,7 +134,7 @@ class Game:
         seen: dict[str, Tensor | None] = dict.fromkeys(self.names)
         waiting = []
         for name in moving:
-            player = self.players[name]
+            player, self.acting = self.players[name], name
             self.focus(player)
             for _ in range(player.steps):
                 value, logs = self.evaluate(name)
@@ -147,16 +153,19 @@ class Game:
         for player, gradients in waiting:
             player.step(gradients)
         self.forget()
+        self.acting = None
         zero = self.buffer.new_zeros(())
         values = [zero if v is None else v.reshape(()) for v in seen.values()]
         self.buffer.index_copy_(0, self.row, torch.stack(values).float()[None])
         self.row += 1
 
-    def evaluate(self, name: str) -> tuple[Tensor, dict[str, Any]]:
+    def evaluate(
+        self, name: str, batch: tuple[Any, ...] | None = None
+    ) -> tuple[Tensor, dict[str, Any]]:
         """Return the loss of a player and what it logs, on samples it may use."""
         player = self.players[name]
         with self.draws.step(player, player.own):
-            batch = self.draws.take(self.batch)
+            batch = self.draws.take(self.batch) if batch is None else batch
             if checks.rehearsing():
                 door.admit(name, player.loss, batch)
             with self.known.step(name, batch):
@@ -199,7 +208,7 @@ class Game:
         buffers = [b for m in self.modules for b in m.buffers()]
         before = [b.clone() for b in buffers]
         try:
-            with runtime.forked_rng(0), checks.during("rehearsal"):
+            with runtime.forked_rng(0) as self.drawn, checks.during("rehearsal"):
                 self.names = [n for name in self.players for n in self._curves(name)]
         finally:
             self.source.rewind()
@@ -212,12 +221,14 @@ class Game:
 
     def _curves(self, name: str) -> list[str]:
         """Evaluate one loss; return the names of the player's curves."""
-        player = self.players[name]
+        player, self.acting = self.players[name], name
         self.focus(player)
         try:
             value, logs = self.evaluate(name)
             gradients = player.gradients(value)
-            self.known.study(name, player.own, partial(self._again, name))
+            self.known.study(
+                name, player.own, partial(self._again, name, self.known.batch)
+            )
         except Exception as error:
             of = door.described(self.source.seen)
             of = of and f", of a batch {of}"
@@ -235,14 +246,17 @@ class Game:
                 f"the loss of player {name!r} is {value.item()} before round 1: "
                 "are there NaNs in the data or the networks?"
             )
+        self.acting = None
         return [name, *(f"{name}/{quantity}" for quantity in logs)]
 
-    def _again(self, name: str) -> tuple[Tensor, dict[str, Any], Sequence[Any]]:
-        """Evaluate a loss on the samples that every other call of this draws."""
+    def _again(
+        self, name: str, batch: tuple[Any, ...]
+    ) -> tuple[Tensor, dict[str, Any], Sequence[Any]]:
+        """Evaluate a loss on this batch and on the samples of every other call."""
         self.forget()
         # Networks are made to return what they never would: no look at that.
         with runtime.forked_rng(1), checks.during("rounds"):
-            value, logs = self.evaluate(name)
+            value, logs = self.evaluate(name, batch)
         return value, logs, self.players[name].gradients(value)
 
     # -------------------------------------------------------- what is recorded
@@ -252,30 +266,37 @@ class Game:
         """Whether the buffer has no row left."""
         return self.pending == FLUSH_ROUNDS
 
-    def flush(self) -> dict[str, float]:
+    def flush(self, together: bool = True) -> dict[str, float]:
         """Move the buffered losses to the history; return those of the last round.
+
+        Without `together` they are this rank's own, and no other is asked.
 
         Raises
         ------
         NotFinite
-            If one of them is NaN or infinite.
+            If one of them is NaN or infinite; they are in the history all the same.
         """
-        (block,) = ranks.mean([self.buffer[: self.pending]])
+        block = self.buffer[: self.pending]
+        if together:
+            (block,) = ranks.mean([block])
         block = block.cpu().double().numpy()
-        first = self.done - self.pending
+        first, bad = self.done - self.pending, None
         for i in range(self.pending):
             moving = self.moving(first + i)
             for j, name in enumerate(self.names):
                 if name.split("/")[0] not in moving:
                     block[i, j] = np.nan
                 elif name in moving and not np.isfinite(block[i, j]):
-                    raise NotFinite(
-                        f"{name} became {block[i, j]} in round {first + i + 1}: "
-                        "a smaller learning rate, or a bounded loss, may help"
-                    )
+                    bad = bad or (name, block[i, j], first + i + 1)
         self.history.extend(self.names, block)
         self.pending = 0
         self.row.zero_()
+        if bad:
+            name, value, number = bad
+            raise NotFinite(
+                f"{name} became {value} in round {number}: "
+                "a smaller learning rate, or a bounded loss, may help"
+            )
         return dict(zip(self.names, block[-1], strict=True))
 
     def look(self, look: Callable[[], Any]) -> None:

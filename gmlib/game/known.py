@@ -58,11 +58,14 @@ class Known:
     needless : dict of str to set of (module, indices)
         For each player, the calls of networks on parts of the batch that cannot
         move it; found by `study`.
+    batch : tuple
+        That of the present step.
     """
 
     def __init__(self) -> None:
         self.needless: dict[str, set[Where]] = {}
-        self._name, self._batch = "", ()
+        self._name = ""
+        self.batch: tuple[Any, ...] = ()
         self._values: dict[Where, tuple[tuple[Any, ...], Tensor]] = {}
         self._trial: Callable[[Where, Tensor], Tensor] | None = None
         self._off = True
@@ -71,7 +74,7 @@ class Known:
     @contextmanager
     def step(self, name: str, batch: tuple[Any, ...]) -> Iterator[None]:
         """Player `name` evaluates its loss on this batch."""
-        self._name, self._batch = name, batch
+        self._name, self.batch = name, batch
         self._off = self._seen = False
         try:
             yield
@@ -81,7 +84,7 @@ class Known:
     def forget(self) -> None:
         """Forget all values: the round is over."""
         self._values.clear()
-        self._batch = ()
+        self.batch = ()
 
     def wrap(self, network: nn.Module, forward: Callable[..., Any]) -> Any:
         """Return `forward` for `network`, run only where it has to be."""
@@ -109,7 +112,7 @@ class Known:
 
     def _where(self, network: nn.Module, args: tuple[Any, ...]) -> Where | None:
         """Say which parts of the batch the arguments are; None if others."""
-        places = tuple(i for a in args for i, b in enumerate(self._batch) if a is b)
+        places = tuple(i for a in args for i, b in enumerate(self.batch) if a is b)
         return (network, places) if args and len(places) == len(args) else None
 
     # --------------------------------------------------------- before round 1

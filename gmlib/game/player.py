@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from gmlib import checks
 from gmlib.ema import Average
 from gmlib.game.optimizers import Factory, adam, laid_out_as
+from gmlib.history import History
 
 Owned = nn.Module | nn.Parameter
 Loss = Callable[..., Any]  # of a batch: a scalar, or (scalar, {"name": scalar})
@@ -34,9 +35,17 @@ class Player:
     every : int
         The player moves in every `every`-th round.
     after : callable, optional
-        Called without arguments after each update, without gradients.
+        Called without arguments after each update, without gradients. A schedule
+        of learning rates needs the optimizer, so it comes second:
+        ``player.after = StepLR(player.optimizer, 100).step``.
     average : float, optional
         Decay of an exponential moving average; see `averaged`.
+
+    Attributes
+    ----------
+    history : History or None
+        That of the training in which the player has moved last, also if an error
+        or Ctrl-C has ended it.
 
     Raises
     ------
@@ -68,6 +77,7 @@ class Player:
         self.every = checks.count("every", every)
         self.optimizer = (optimizer or adam(2e-4, (0.5, 0.999)))(self.parameters)
         self.average = None if average is None else Average(self.modules, average)
+        self.history: History | None = None
 
     @property
     def averaged(self) -> list[nn.Module]:

@@ -1,26 +1,22 @@
-"""The state of a game: saved, put back, and the fingerprint that says whose it is."""
+"""The parts of a game as a checkpoint holds them: named, packed and put back."""
 
-import platform
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gmlib import checkpoint as store
-from gmlib import ranks, runtime
-from gmlib.fingerprint import describe, digest
+from gmlib.fingerprint import digest
 from gmlib.game.engine import Game
 from gmlib.game.optimizers import MACHINE, laid_out_as
 from gmlib.game.player import Player
 
 
-def fingerprint(game: Game) -> dict[str, str]:
-    """Return what must be the same for a training to go on, part by part."""
-    parts: dict[str, Any] = {
+def parts(game: Game) -> dict[str, str]:
+    """Return digests of what a game is, but for what its losses and data hold."""
+    found: dict[str, Any] = {
         "batch_size": game.batch_size,
         "simultaneous": game.simultaneous,
-        "data": getattr(game.data, "name", type(game.data).__name__),
     }
     for name, p in game.players.items():
         shapes = [[k, list(v.shape)] for m in p.modules for k, v in _state(m)]
@@ -29,93 +25,44 @@ def fingerprint(game: Game) -> dict[str, str]:
             for g in p.optimizer.param_groups
         ]
         decay = p.average and p.average.decay
-        parts |= {
+        found |= {
             f"networks of {name}": [[repr(m) for m in p.modules], shapes],
             f"optimizer of {name}": [type(p.optimizer).__name__, hyper],
             f"schedule of {name}": [p.steps, p.every, decay],
-            f"loss of {name}": describe(p.loss),
-            f"hook of {name}": describe(p.after),
         }
-    return {part: digest(value) for part, value in parts.items()}
+    return {part: digest(value) for part, value in found.items()}
 
 
-def save(game: Game, path: str | Path) -> None:
-    """Write the game to `path`; every rank calls, the first one writes.
-
-    Raises
-    ------
-    gmlib.checkpoint.CheckpointError
-        If it cannot be written, on every rank.
-    """
-    tensors: dict[str, Tensor] = {}
-    for rank, state in enumerate(ranks.gather(runtime.rng_state())):
-        tensors |= {_stream(rank) + k: v for k, v in state.items()}
-    tensors["history"] = torch.from_numpy(game.history.table())
-    skeletons = {}
-    for name, p in game.players.items():
-        packed, skeletons[name] = _pack_player(name, p)
-        tensors |= packed
-    packed, snapshots = store.pack(game.history.snapshots, "snapshots")
-    meta = {
-        "format": 1,
-        "ranks": ranks.world(),
-        "done": game.done,
-        "seconds": game.history.seconds,
-        "names": game.names,
-        "optimizers": skeletons,
-        "snapshots": snapshots,
-        "fingerprint": fingerprint(game),
-        "python": platform.python_version_tuple()[:2],
+def weights(game: Game) -> dict[str, Tensor]:
+    """Return the parameters of all players by their names in a checkpoint."""
+    return {
+        f"modules/{name}/{i}/{k}": v
+        for name, p in game.players.items()
+        for i, m in enumerate(p.modules)
+        for k, v in m.named_parameters()
     }
-    ranks.first(lambda: store.save(path, tensors | packed, meta))
 
 
-def resume(game: Game, path: str | Path) -> None:
-    """Put the game into the state that `save` wrote; do nothing if there is no file.
-
-    Raises
-    ------
-    gmlib.checkpoint.CheckpointError
-        If the file is damaged, or comes from another game or number of ranks.
-    """
+def pack_stateful(place: str, thing: Any) -> tuple[dict[str, Tensor], Any]:
+    """Pack the state of a schedule or its like; TypeError if it cannot be kept."""
     try:
-        tensors, meta = ranks.first(lambda: store.load(path))
-    except FileNotFoundError:
-        return
-    _refuse_others(game, path, meta)
-    for name, p in game.players.items():
-        _unpack_player(name, p, tensors, meta["optimizers"][name])
-    own = _stream(ranks.rank())
-    runtime.set_rng_state(
-        {k.removeprefix(own): v for k, v in tensors.items() if k.startswith(own)}
-    )
-    game.done = meta["done"]
-    game.history.seconds = meta["seconds"]
-    game.history.extend(game.names, tensors["history"].numpy())
-    game.history.snapshots = store.unpack(meta["snapshots"], tensors)
+        return store.pack(thing.state_dict(), f"stateful/{place}")
+    except TypeError as error:
+        raise TypeError(
+            f"{place}, a {type(thing).__name__}, cannot be in a checkpoint: {error}"
+        ) from error
 
 
-def _refuse_others(game: Game, path: str | Path, meta: dict[str, Any]) -> None:
-    """Raise CheckpointError if the checkpoint is that of another training."""
-    then, now = meta.get("ranks", 1), ranks.world()
-    if then != now:
-        raise store.CheckpointError(
-            f"{path} was saved by {then} ranks, and this training has {now}: "
-            f"go on with torchrun --nproc-per-node={then}, or move it away"
-        )
-    mine, theirs = fingerprint(game), meta["fingerprint"]
-    changed = [k for k in mine | theirs if mine.get(k) != theirs.get(k)]
-    if list(platform.python_version_tuple()[:2]) != meta["python"]:
-        # Bytecode differs between Pythons: the code cannot be compared.
-        changed = [k for k in changed if not k.startswith(("loss", "hook"))]
-    if changed or meta["names"] != game.names:
-        raise store.CheckpointError(
-            f"{path} comes from another game: {', '.join(changed) or 'its curves'} "
-            "changed. Move it away to start afresh, or undo the change"
-        )
+def unpack_stateful(thing: Any, skeleton: Any, tensors: dict[str, Tensor]) -> None:
+    """Put back what `pack_stateful` returned; a Counter was packed as a plain dict."""
+    now, state = thing.state_dict(), store.unpack(skeleton, tensors)
+    for k, v in state.items():
+        if isinstance(v, dict) and isinstance(now.get(k), dict):
+            state[k] = type(now[k])(v)
+    thing.load_state_dict(state)
 
 
-def _pack_player(name: str, p: Player) -> tuple[dict[str, Tensor], Any]:
+def pack_player(name: str, p: Player) -> tuple[dict[str, Tensor], Any]:
     """Return a player's tensors, and the skeleton of its optimizer's state."""
     tensors: dict[str, Tensor] = {}
     for i, m in enumerate(p.modules):
@@ -128,10 +75,10 @@ def _pack_player(name: str, p: Player) -> tuple[dict[str, Tensor], Any]:
     return tensors, skeleton
 
 
-def _unpack_player(
+def unpack_player(
     name: str, p: Player, tensors: dict[str, Tensor], skeleton: Any
 ) -> None:
-    """Put back what `_pack_player` returned."""
+    """Put back what `pack_player` returned."""
     for i, m in enumerate(p.modules):
         prefix = f"modules/{name}/{i}/"
         m.load_state_dict({k: tensors[prefix + k] for k, _ in _state(m)})
@@ -148,11 +95,6 @@ def _unpack_player(
         for i, t in enumerate(p.average.sums):
             t.copy_(tensors[f"average/{name}/{i}"])
         p.average.updates.copy_(tensors[f"average/{name}/updates"])
-
-
-def _stream(rank: int) -> str:
-    """What the generator state of a rank is called in a checkpoint."""
-    return f"rng{rank or ''}/"
 
 
 def _state(module: nn.Module) -> list[tuple[str, Tensor]]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ from gmlib.fingerprint import digest
 from gmlib.game import door
 from gmlib.game.engine import Data, Game
 from gmlib.game.fast import fast_path
+from gmlib.game.keeper import Keeper
 from gmlib.game.known import forwards
 from gmlib.game.layout import channels_last
 from gmlib.game.player import Player
 from gmlib.game.signals import Interrupts
-from gmlib.game.state import resume, save
 from gmlib.history import History
 
 SAVE_SECONDS = 120  # between two checkpoints
@@ -75,9 +75,20 @@ def fit(
         which rounds.
     checkpoint : str or Path, optional
         Saved every two minutes, at the end, and on Ctrl-C or SIGTERM. If it
-        exists, the training goes on from there; on the CPU the result is
-        bit-equal to that of an uninterrupted run. For that reason it is refused
-        where `data` is iterated: the place in an iterable cannot be kept.
+        exists, the training goes on from there and says so; on the CPU the result
+        is bit-equal to that of an uninterrupted run. It must be the same training:
+        the same players, code and data, which start from the same weights and
+        random state (call `runtime.seed` before the networks are made), or networks
+        that are as that training has left them. Comments, docstrings and titles
+        may change. It is refused where `data` is iterated: the place in an iterable
+        cannot be kept.
+
+        Saved are networks, optimizers, averages and the history; the state of the
+        generators of torch, Python and numpy, and of those that losses, hooks, data
+        and `look` hold; schedules of learning rates that a hook holds, and whatever
+        has a `state_dict`; tensors that losses, hooks or data change in place. Of
+        other things that change as they run (a counter, a list) it is said, when
+        the training goes on, that they stay as they are.
     simultaneous : bool
         All gradients are taken before anyone moves.
     fast : bool or collection of {"graph", "bf16", "compile"}
@@ -109,8 +120,18 @@ def fit(
         A loss became NaN or infinite; the message names player and round. The
         last checkpoint stays as it was.
     gmlib.checkpoint.CheckpointError
-        The checkpoint is damaged or belongs to another game, or to another
-        number of ranks.
+        The checkpoint is damaged or belongs to another training, or to another
+        number of ranks, or has more rounds than `rounds`, or cannot be written.
+    TypeError
+        With a checkpoint: a loss, a hook or the data holds what none can keep, such
+        as an iterator.
+
+    Notes
+    -----
+    Whatever ends a training, Ctrl-C included, the networks keep their weights, the
+    last checkpoint stays, and the exception has the `History` so far as its
+    attribute ``history``; so has each player. In a notebook:
+    ``players["G"].history``.
     """
     ranks.start(runtime.device().type)
     runtime.keep_freed_memory()
@@ -125,19 +146,22 @@ def fit(
     rounds = checks.count("rounds", rounds)
     due = _schedule(look, looks, rounds)
     silent = runtime.silent(progress) or ranks.rank() > 0
-    with ExitStack() as stack:
+    for player in players.values():
+        player.history = game.history
+    with _nothing_lost(game), ExitStack() as stack:
         stack.callback(game.release)
         ranks.broadcast(game.tensors())
         if len(players) > 1:
             stack.enter_context(forwards(game.networks, game.known.wrap))
         stack.enter_context(_streams())
+        keeper = None if checkpoint is None else Keeper(game, checkpoint, look)
         with ranks.together():
             stack.enter_context(channels_last(game, game.rehearse))
         game.known.agree(players)
-        if checkpoint is not None:
-            resume(game, checkpoint)
-        if look is not None and game.done == 0 and 0 in due:
-            game.look(look)
+        if keeper is not None:
+            keeper.begin(rounds)
+            stack.callback(keeper.leave)
+        _look(game, look, due, None)
         stack.enter_context(ranks.synchronised_batch_norm())
         stack.enter_context(checks.during("rounds"))
         stack.enter_context(fast_path(game, fast))
@@ -146,7 +170,7 @@ def fit(
             total=rounds, initial=game.done, desc=title, disable=silent, unit="round"
         )
         stack.enter_context(bar)
-        _play(game, rounds, look, due, checkpoint, interrupts, bar)
+        _play(game, rounds, look, due, keeper, interrupts, bar)
     return game.history
 
 
@@ -155,34 +179,67 @@ def _play(
     rounds: int,
     look: Callable[[], Any] | None,
     due: set[int],
-    path: str | Path | None,
+    keeper: Keeper | None,
     interrupts: Interrupts,
     bar: tqdm,
 ) -> None:
     """Play the rounds that are left; look, save and stop between two of them."""
-    saved = started = time.monotonic()
-    while game.done < rounds:
-        game.play()
-        bar.update()
-        looking = game.done in due
-        now = time.monotonic()
-        late = ranks.rank() == 0 and now - saved > SAVE_SECONDS
-        caught, late = ranks.agree(interrupts.caught or 0, late)
-        last = game.done == rounds or caught
-        saving = path is not None and (last or late)
-        if last or looking or saving or game.full:
-            bar.set_postfix({n: f"{v:.3g}" for n, v in game.flush().items()})
-        if look is not None and looking:
+    saved = time.monotonic()
+    began = saved - game.history.seconds
+    try:
+        while game.done < rounds:
+            game.play()
+            bar.update()
+            now = time.monotonic()
+            late = ranks.rank() == 0 and now - saved > SAVE_SECONDS
+            caught, late = ranks.agree(interrupts.caught or 0, late)
+            last = game.done == rounds or caught
+            saving = keeper is not None and (last or late)
+            if last or game.done in due or saving or game.full:
+                bar.set_postfix({n: f"{v:.3g}" for n, v in game.flush().items()})
+            _look(game, look, due, keeper)
+            if keeper is not None and saving:
+                game.history.seconds = now - began
+                keeper.save()
+                saved = now
+            if caught:
+                interrupts.caught = caught
+                path = None if keeper is None else keeper.path
+                raise interrupts.exception(game.done, rounds, path)
+    finally:
+        game.history.seconds = time.monotonic() - began
+
+
+def _look(
+    game: Game, look: Callable[[], Any] | None, due: set[int], keeper: Keeper | None
+) -> None:
+    """Look, if it is time and has not been done; where that fails, save the round."""
+    seen = any(number == game.done for number, _ in game.history.snapshots[-1:])
+    if look is None or game.done not in due or seen:
+        return
+    try:
+        with ranks.together():
             game.look(look)
-        if saving or last:
-            game.history.seconds += now - started
-            started = now
-        if path is not None and saving:
-            save(game, path)
-            saved = now
-        if caught:
-            interrupts.caught = caught
-            raise interrupts.exception(game.done, rounds, path)
+    except Exception as error:
+        error.add_note(f"(in look, after round {game.done})")
+        if keeper is not None and game.done:
+            keeper.save()
+        raise
+
+
+@contextmanager
+def _nothing_lost(game: Game) -> Iterator[None]:
+    """Give an exception the history so far, and say in whose round it came."""
+    try:
+        yield
+    except BaseException as error:
+        if game.acting is not None and game.names:
+            error.add_note(f"(player {game.acting!r}, in round {game.done + 1})")
+        with suppress(Exception):  # a GPU may have died
+            game.flush(together=False)
+        with suppress(Exception):  # an exception may take no attributes
+            error.history = game.history  # pyrefly: ignore
+        raise
 
 
 def _schedule(
@@ -219,7 +276,9 @@ def _streams() -> Iterator[None]:
         return
     after = ranks.first(runtime.rng_state)
     if ranks.rank() > 0:
-        words = [bytes(after[k].tolist()) for k in sorted(after)]
+        # What the others hold may not have been seeded.
+        torchs = sorted({"cpu", "cuda"} & after.keys())
+        words = [bytes(after[k].tolist()) for k in torchs]
         runtime.seed(int(digest([*words, ranks.rank()]), 16))
     try:
         yield

@@ -81,7 +81,7 @@ def sweep(
     KeyboardInterrupt
         On Ctrl-C. All cells that were done are in the file.
     """
-    path, cells = Path(path), cells_of(grid)
+    path, cells = checks.path("path", path), cells_of(grid)
     start = _backend(backend).start
     workers = workers if workers is None else checks.count("workers", workers)
     threads = checks.count("threads", threads)
