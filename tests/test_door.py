@@ -174,8 +174,9 @@ def test_labels_begin_at_zero_or_are_named():
     law = data.Empirical(X[:10], y, classes=range(1, 11))
     assert law.y.tolist() == list(range(10))
     assert law.only(3, 7).y.tolist() == [2, 6]
-    some = data.Empirical(X[:2], [3, 7], classes=range(10))
-    assert some.y.tolist() == [3, 7]
+    for classes in (range(10), "abcdefghij"):  # names, and places of names
+        some = data.Empirical(X[:2], [3, 7], classes=classes)
+        assert some.y.tolist() == some.only(3, 7).map(torch.neg).y.tolist() == [3, 7]
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_nobody_looks_at_values_in_a_round(monkeypatch):
 
     monkeypatch.setattr(checks, "span", span)
     vae(lambda n: torch.rand(n, 2))
-    assert stages == [True, True]
+    assert set(stages) == {True}
     with checks.during("rounds"):
         o.normal(torch.zeros(1), -torch.ones(1))
         o.bernoulli(torch.zeros(1)).log_prob(-torch.ones(1))

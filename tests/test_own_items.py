@@ -75,6 +75,8 @@ def test_labels_that_are_no_whole_numbers_are_said(capsys):
         assert data.from_torchvision([(x, label)] * 2).y is None
         assert "are no whole numbers: left out" in capsys.readouterr().out
     assert data.from_torchvision([(x, torch.tensor(3))] * 2).y.tolist() == [3, 3]
+    assert data.from_torchvision([(x, -1), (x, 2)]).y is None  # as of STL10
+    assert "stand for none" in capsys.readouterr().out
 
 
 class Endless(IterableDataset):

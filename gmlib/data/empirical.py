@@ -1,6 +1,5 @@
 """The empirical distribution of a data set, and maps of its samples."""
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -38,16 +37,16 @@ class Empirical:
     transform : callable, optional
         Applied to every sample; see `map`.
     classes : sequence, optional
-        The names of the labels 0, 1, ...: every label is one of them and becomes its
-        place among them. With ``range(1, 11)`` the labels 1 to 10 become 0 to 9. Two
-        parts of one data set are given the same.
+        The names of the labels 0, 1, ..., in order. A label is one of them, or, where
+        they are words, the place of one. With ``range(1, 11)`` the labels 1 to 10
+        become 0 to 9. Two parts of one data set are given the same.
 
     Attributes
     ----------
     y : Tensor of shape (N,) or None
         The labels as integers.
-    classes : tuple or None
-        Their names, if they have names.
+    classes : tuple
+        Their names; empty if they have none.
 
     Raises
     ------
@@ -65,17 +64,16 @@ class Empirical:
         y: Any = None,
         name: str = "data",
         transform: Map | None = None,
-        classes: Sequence[Any] | None = None,
+        classes: Sequence[Any] = (),
     ) -> None:
         x = _numbers(name, x)
         if y is not None:
-            y, classes = _numbered(name, y, len(x), classes)
+            y, classes = _numbered(name, y, len(x), tuple(classes))
         if transform is not None:
             checks.function(f"the transform of {name}", transform)
         self.name, self.transform = name, transform
         self._x: Tensor = x
         self.y: Tensor | None = None if y is None else y.to(x.device)
-        self.classes = None if classes is None else tuple(classes)
 
     def __len__(self) -> int:
         return len(self._x)
@@ -121,9 +119,8 @@ class Empirical:
         A random `f` such as `binarize` draws anew at each sampling.
         """
         checks.function("f", f)
-        g, law = self.transform, copy.copy(self)
-        law.transform = f if g is None else lambda x: f(g(x))
-        return law
+        g = self.transform
+        return self._part(self._x, self.y, f if g is None else lambda x: f(g(x)))
 
     def only(self, *labels: Any) -> "Empirical":
         """Return the part of the data with one of the given labels.
@@ -132,20 +129,23 @@ class Empirical:
         """
         y, named = self._labels(), np.asarray(labels, dtype=object).flatten()
         names = [checks.plain(label) for label in named]
-        known = range(int(y.max()) + 1) if self.classes is None else self.classes
-        words = any(isinstance(name, str) for name in known)
-        numbers = range(len(known)) if words else ()
+        known = self.classes if _integers(self.classes) or _words(names) else ()
+        known = known or range(int(y.max()) + 1)
         places = [known.index(name) for name in names if name in known]
         places += [name for name in names if name in numbers]
         keep = torch.isin(y, torch.tensor(places, dtype=y.dtype, device=y.device))
         if not keep.any():
-            there = y.unique().tolist() if self.classes is None else known
+            there = self.classes or y.unique().tolist()
             raise ValueError(
                 f"{self.name} has no data with the labels {tuple(names)}: "
                 f"choose from {', '.join(map(str, there))}"
             )
-        law = copy.copy(self)
-        law._x, law.y = self._x[keep], y[keep]
+        return self._part(self._x[keep], y[keep], self.transform)
+
+    def _part(self, x: Tensor, y: Tensor | None, f: Map | None) -> "Empirical":
+        """Return other data whose labels mean the same."""
+        law = Empirical(x, None, self.name, f)
+        law.y, law.classes = y, self.classes
         return law
 
 
@@ -166,8 +166,8 @@ def _numbers(name: str, x: Any) -> Tensor:
 
 
 def _numbered(
-    name: str, labels: Any, n: int, classes: Sequence[Any] | None
-) -> tuple[Tensor, Sequence[Any] | None]:
+    name: str, labels: Any, n: int, classes: tuple[Any, ...]
+) -> tuple[Tensor, tuple[Any, ...]]:
     """Return n labels as integers on the CPU, and their names if they have names."""
     y = labels.to_numpy() if hasattr(labels, "to_numpy") else labels
     words = not torch.is_tensor(y) and np.asarray(y).dtype.kind in "OU"
@@ -179,9 +179,8 @@ def _numbered(
             f"{shape}: none may be missing; flatten a column with y[:, 0], turn rows "
             "of zeros and a one into y.argmax(1), and floats into y.long()"
         )
-    if classes is None and words:
-        classes = sorted(set(given), key=str)
-    if classes is None:
+    classes = tuple(map(checks.plain, classes))
+    if not classes and not words:
         least, most = min(given), max(given)
         if least != 0 and not isinstance(least, bool):
             raise ValueError(
@@ -189,15 +188,25 @@ def _numbered(
                 f"are, with classes=range({min(least, 1)}, {most + 1}) or their names "
                 "in order, or subtract the least"
             )
-        return torch.tensor(given, device="cpu").long(), None
-    places = {checks.plain(label): i for i, label in enumerate(classes)}
-    strangers = sorted({str(word) for word in given if word not in places})
+        return torch.tensor(given, device="cpu").long(), ()
+    classes = classes or tuple(sorted(set(given), key=str))
+    known = classes if words or _integers(classes) else range(len(classes))
+    places = {label: i for i, label in enumerate(known)}
+    strangers = sorted({str(label) for label in given if label not in places})
     if strangers:
         raise ValueError(
             f"{name}: the labels {', '.join(strangers)} must be in classes, which are "
-            f"{', '.join(map(str, places))}"
+            f"{', '.join(map(str, classes))}"
         )
-    return torch.tensor([places[word] for word in given], device="cpu"), list(places)
+    return torch.tensor([places[label] for label in given], device="cpu"), classes
+
+
+def _integers(names: Sequence[Any]) -> bool:
+    return any(isinstance(name, int) for name in names)
+
+
+def _words(names: Sequence[Any]) -> bool:
+    return any(isinstance(name, str) for name in names)
 
 
 def binarize(x: Tensor) -> Tensor:

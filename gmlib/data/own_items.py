@@ -1,5 +1,6 @@
 """The data sets of torchvision, and what is made like them, as empirical laws."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -76,13 +77,10 @@ def from_torchvision(dataset: Any, name: str | None = None) -> Empirical:
     shelf.remember(f"torchvision/{name}", x.numpy().tobytes())
     inner = getattr(dataset, "dataset", None)  # of torch's Subset
     classes = getattr(dataset, "classes", getattr(inner, "classes", ()))
-    names = [*map(str, classes)]
-    if y is None:
-        return Empirical(x, name=name)
-    if names:
-        return Empirical(x, [names[i] for i in y.tolist()], name, classes=names)
-    # A part of a data set may lack its first classes: numbers keep their meaning.
-    return Empirical(x, y, name, classes=range(int(y.max()) + 1) if y.min() else None)
+    names: Sequence[Any] = [*map(str, classes)]
+    if y is not None and not names and y.min() > 0:
+        names = range(int(y.max()) + 1)  # a part of a set that has a 0 elsewhere
+    return Empirical(x, y, name, classes=[] if y is None else names)
 
 
 def _tensor(x: Any, i: int, name: str) -> Tensor:
@@ -106,11 +104,14 @@ def _tensor(x: Any, i: int, name: str) -> Tensor:
 
 
 def _numbers(labels: list[Any], name: str) -> Tensor | None:
-    """Return labels as a tensor, None if they are no whole numbers."""
+    """Return labels as a tensor, None if they are no whole numbers from 0 on."""
     try:
         y = torch.tensor([int(label) for label in labels], device="cpu")
         if all(a == b for a, b in zip(labels, y.tolist(), strict=True)):
-            return y
+            if y.min() >= 0:
+                return y
+            ranks.say(f"{name}: labels below 0 stand for none: all are left out")
+            return None
     except (TypeError, ValueError, RuntimeError):
         pass
     if any(label is not None for label in labels):

@@ -100,15 +100,16 @@ class _Stream:
         self.batches, self.kind = batches, type(batches).__name__
         self.once = isinstance(batches, Iterator)
         self.running: Iterator[Any] | None = None
-        self.rehearsed, self.taken, self.kept = False, 0, []
+        self.taken, self.kept = 0, []
 
     def rewind(self) -> None:
-        again = itertools.chain(self.kept, self.batches)
-        self.running = again if self.once else None
-        self.rehearsed, self.taken, self.kept = True, 0, []
+        rest = self.batches if self.running is None else self.running
+        self.running = itertools.chain(self.kept, rest) if self.once else None
+        self.taken, self.kept = 0, []
 
     def __call__(self, n: int) -> Any:
-        if self.kept and not self.rehearsed:
+        first = checks.rehearsing()
+        if first and self.kept:
             return self.kept[0]
         while True:
             if self.running is None:
@@ -117,10 +118,9 @@ class _Stream:
                 size = self._size(batch)
                 if size == n:
                     self.taken += 1
-                    if not self.rehearsed:
-                        self.kept = [batch]
+                    self.kept = [batch] if first else []
                     return batch
-                if not self.rehearsed:
+                if first:
                     raise ValueError(
                         f"the first batch of the data, a {self.kind}, has {size} "
                         f"samples where batch_size is {n}: say batch_size={size}, or "

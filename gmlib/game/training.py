@@ -86,7 +86,8 @@ def fit(
         the same players, code and data, which start from the same weights and
         random state (call `runtime.seed` before the networks are made), or networks
         that are as that training has left them. Comments, docstrings and titles
-        may change. It is refused where `data` is iterated, whose place is not kept.
+        may change. It is refused where `data` is iterated: the place in an iterable
+        cannot be kept.
 
         Saved are networks, optimizers, averages and the history; the state of the
         generators of torch, Python and numpy, and of those that losses, hooks, data
