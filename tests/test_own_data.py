@@ -59,7 +59,7 @@ def test_a_flat_folder_has_no_labels(tmp_path):
         put(tmp_path / name, colour)
     law = data.own(tmp_path, 8)
     assert law.y is None
-    assert law.classes is None
+    assert law.classes == ()
     assert law.x[1, :, 0, 0].tolist() == [0, 1, 0], "b.png is the second"
 
 

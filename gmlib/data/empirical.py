@@ -71,7 +71,7 @@ class Empirical:
             y, classes = _numbered(name, y, len(x), tuple(classes))
         if transform is not None:
             checks.function(f"the transform of {name}", transform)
-        self.name, self.transform = name, transform
+        self.name, self.transform, self.classes = name, transform, tuple(classes)
         self._x: Tensor = x
         self.y: Tensor | None = None if y is None else y.to(x.device)
 
@@ -123,16 +123,12 @@ class Empirical:
         return self._part(self._x, self.y, f if g is None else lambda x: f(g(x)))
 
     def only(self, *labels: Any) -> "Empirical":
-        """Return the part of the data with one of the given labels.
-
-        Labels are called by their names; where these are words, by numbers too.
-        """
+        """Return the part of the data with one of the given labels, or their names."""
         y, named = self._labels(), np.asarray(labels, dtype=object).flatten()
         names = [checks.plain(label) for label in named]
         known = self.classes if _integers(self.classes) or _words(names) else ()
         known = known or range(int(y.max()) + 1)
         places = [known.index(name) for name in names if name in known]
-        places += [name for name in names if name in numbers]
         keep = torch.isin(y, torch.tensor(places, dtype=y.dtype, device=y.device))
         if not keep.any():
             there = self.classes or y.unique().tolist()

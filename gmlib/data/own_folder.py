@@ -85,9 +85,7 @@ def own(
     x, y = torch.stack(pictures), torch.tensor(labels, device="cpu")
     content = x.numpy().tobytes() + y.numpy().tobytes()
     shelf.remember("/".join(filter(None, ("own", name, split))), content)
-    if not classes:
-        return Empirical(x, name=name)
-    return Empirical(x, [classes[i] for i in labels], name, classes=classes)
+    return Empirical(x, y if classes else None, name, classes=classes)
 
 
 def _checked(folder: str | Path) -> Path:

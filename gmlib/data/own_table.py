@@ -3,7 +3,7 @@
 import csv
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +37,14 @@ class Table(Empirical):
         columns: Iterable[str],
         y: Any = None,
         name: str = "table",
-        classes: Sequence[str] | None = None,
+        classes: Iterable[str] = (),
     ) -> None:
         rows = torch.as_tensor(x, dtype=torch.float64, device="cpu")
         self.columns = tuple(columns)
         self.mean, spread = rows.mean(0), rows.std(0, correction=0)
         self.std = torch.where(spread > 0, spread, 1.0)
         standard = (rows - self.mean) / self.std
-        super().__init__(standard.float(), y, name, classes=classes)
+        super().__init__(standard.float(), y, name, classes=tuple(classes))
 
     def undo(self, x: Tensor) -> Tensor:
         """Return rows (n, d) in the units of the table, as float64 on the CPU.
@@ -129,7 +129,7 @@ def table(frame: Any, label: str | None = None, name: str = "table") -> Table:
         return Table(x, numbers, name=name)
     kept = [word for word, keep in zip(meant, whole, strict=True) if keep]
     classes = sorted(set(kept), key=_order)
-    return Table(x, numbers, kept, name, classes)
+    return Table(x, numbers, [classes.index(word) for word in kept], name, classes)
 
 
 def _columns(frame: Any) -> tuple[list[tuple[str, Any]], list[str]]:
