@@ -71,7 +71,7 @@ new-chapter: $(READY) ## begin a lecture from the template
 address: $(READY) ## write the repository's public address wherever it stands
 	@$(BIN)/python tools/address.py $(URL)
 
-bench: $(READY) ## speed against the textbook loop (NAME: quality, sizes, ranks)
+bench: $(READY) ## speed against loops without the engine (NAME: quality, sizes, ranks, precision)
 	@$(BIN)/python -m benchmarks.$(or $(NAME),loops) $(ARGS)
 
 lock: $(READY) ## lock the versions anew (UPGRADE=--upgrade: the newest)

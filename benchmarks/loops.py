@@ -34,8 +34,11 @@ from benchmarks.measure import (
 )
 from benchmarks.records import ROOT, machine, record
 from gmlib import runtime
+from gmlib.game import fast
 
-FAST = {"engine": False, "bf16": ("bf16",), "compile": ("compile",)}
+FAST = {"engine": False, "compile": ("compile",)}
+if torch.cuda.is_available() or fast.processor_has_bf16():
+    FAST |= {"bf16": ("bf16",)}
 if torch.cuda.is_available():
     FAST |= {"graph": ("graph",), "graph + bf16": ("graph", "bf16")}
 
@@ -43,9 +46,9 @@ if torch.cuda.is_available():
 def measure(game, seconds, repeats, switches=True):
     """Return one row a loop: speeds and ratios, all from this one run."""
     loops = {"textbook": textbook_loop(game), "by hand": by_hand_loop(game)}
-    for name, fast in FAST.items():
+    for name, switched in FAST.items():
         if name == "engine" or switches:
-            loops[name] = engine_loop(game, fast)
+            loops[name] = engine_loop(game, switched)
     rounds = {name: enough(train, seconds) for name, train in loops.items()}
     speeds = {name: [] for name in loops}
     for _ in range(repeats):

@@ -148,6 +148,8 @@ def describe(f: Callable | None, deep: bool = False, seen: tuple = ()) -> Any:
     if deep and isinstance(f, type) and f not in seen:
         above = [describe(base, deep, (*seen, f)) for base in f.__bases__]
         return [f.__qualname__, above, _values(_own(f), deep, (*seen, f))]
+    if not isinstance(f, types.FunctionType | type) and hasattr(f, "__wrapped__"):
+        return describe(f.__wrapped__, deep, seen)  # what players share
     if not isinstance(f, types.FunctionType) or f in seen:
         return getattr(f, "__qualname__", type(f).__qualname__)
     code, names = written(f)
@@ -160,11 +162,9 @@ def written(f: types.FunctionType) -> tuple[Any, set[str]]:
     """Return what a function's code means, and the globals that it names."""
     tree, names = _source(f), _names(f.__code__)
     if tree is None:
-        code = ["bytecode", _code(f.__code__)]
-    else:
-        code = meaning(tree)
-        names &= {node.id for node in nodes(tree) if isinstance(node, ast.Name)}
-    return code, names
+        return ["bytecode", _code(f.__code__)], names
+    names &= {node.id for node in nodes(tree) if isinstance(node, ast.Name)}
+    return meaning(tree), names
 
 
 def installed(thing: Any) -> bool:

@@ -4,8 +4,9 @@ import math
 from functools import partial
 
 import pytest
+import torch
 
-from benchmarks import loops, measure, quality, ranks, sizes
+from benchmarks import loops, measure, precision, quality, ranks, sizes
 from benchmarks.games import GAMES, engine_loop
 
 
@@ -47,6 +48,19 @@ def test_time_to_quality_is_measured_for_both_loops(monkeypatch):
         ("textbook", quality.EVERY), ("engine", quality.EVERY)
     ]  # fmt: skip
     assert all(row["seconds"] > 0 and row["FID reached"] > 1 for row in rows)
+
+
+def test_precision_is_judged_in_pairs(monkeypatch):
+    """The same seed on both sides: without a difference there is none to see."""
+
+    def trial(fast):
+        return torch.rand(()).item() + (0.5 if fast else 0)
+
+    monkeypatch.setattr(precision, "trials", lambda: {("a game", "points"): trial})
+    (row,) = precision.main(["--seeds", "3"])
+    assert row["bf16 worse by"] == pytest.approx(0.5)
+    assert row["standard error"] == pytest.approx(0, abs=1e-6)
+    assert row["spread over seeds"] > 0.01
 
 
 def test_sizes_are_measured_and_drawn(monkeypatch):

@@ -13,6 +13,7 @@ from IPython.core.compilerop import CachingCompiler
 
 from gmlib import nets
 from gmlib.fingerprint import code_mark, describe, digest, meaning
+from gmlib.game import shared
 
 
 def from_a_cell(source, **names):
@@ -255,3 +256,11 @@ def test_the_meaning_of_a_source_is_one_in_all_versions():
         "    def m(self): return super().m[1:, ::2]\n"
     )
     assert digest(meaning(ast.parse(source))) == "9302782db1377fb2"
+
+
+def test_what_players_share_is_known_by_its_code():
+    one, two = shared(lambda x: x + 1), shared(lambda x: x + 2)
+    again = shared(lambda x: x + 1)
+    assert describe(one) != describe(two)
+    assert describe(one) == describe(again)
+    assert describe(lambda x: one(x)) != describe(lambda x: two(x))

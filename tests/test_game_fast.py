@@ -21,7 +21,8 @@ def test_the_fast_path_falls_back_with_one_line(capsys):
     assert equal(bits(asked), bits(plain))
 
 
-def test_bf16_runs_inside_networks_and_leaves_no_trace():
+def test_bf16_runs_inside_networks_and_leaves_no_trace(monkeypatch):
+    monkeypatch.setattr("gmlib.game.fast.processor_has_bf16", lambda: True)
     runtime.seed(5)
     players = gan()
     T = players["T"].modules[0]
@@ -35,6 +36,37 @@ def test_bf16_runs_inside_networks_and_leaves_no_trace():
     for name in ("T", "G"):  # the losses follow those of float32
         gap = abs(history[name][-100:].mean() - reference[name][-100:].mean())
         assert gap < 0.05
+
+
+def test_a_processor_without_bf16_trains_in_float32(monkeypatch, capsys):
+    monkeypatch.setattr("gmlib.game.fast.processor_has_bf16", lambda: False)
+    runtime.seed(5)
+    asked = gan()
+    fit(asked, cloud, 5, fast={"bf16"})
+    assert "computes bfloat16 slowly" in capsys.readouterr().out
+    runtime.seed(5)
+    plain = gan()
+    fit(plain, cloud, 5)
+    assert equal(bits(asked), bits(plain))
+
+
+def test_what_is_compiled_is_the_whole_loss(monkeypatch):
+    """Not one whose idle terms come from elsewhere, which no compiler sees through."""
+    runtime.seed(5)
+    players, forms = gan(), []
+    T = players["T"].modules[0]
+
+    def compiled(f):
+        def run(*args):
+            forms.append(vars(T)["forward"])
+            return f(*args)
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    fit(players, cloud, 2, fast={"compile"})
+    assert [getattr(f, "whole", None) for f in forms] == [None] * 4
+    assert all(f.__self__ is T for f in forms)
 
 
 def test_a_failing_compiler_falls_back_with_one_line(monkeypatch, capsys):

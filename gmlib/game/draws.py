@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gmlib import checks
 
 
-def shared(f: Callable[..., Any]) -> "Shared":
+def shared(f: Callable[..., Any]) -> Callable[..., Any]:
     """Let the players of a round share what `f` draws.
 
     ``G_z = shared(lambda x: G(p_z.sample((len(x),))))`` is called in the losses of

@@ -24,6 +24,9 @@ def fast_path(game: Game, fast: bool | Collection[str]) -> Iterator[None]:
         ranks.say("fast path: the data comes from the host, rounds run eagerly")
         wanted.discard("graph")
     with ExitStack() as stack:
+        if "compile" in wanted:  # a compiler cannot see through what leaves terms out
+            whole = forwards(game.networks, lambda m, f: getattr(f, "whole", f))
+            stack.enter_context(whole)
         if "bf16" in wanted:
             stack.enter_context(_bf16(game.networks, kind))
         if "compile" in wanted:
@@ -44,10 +47,21 @@ def _possible(kind: str, fast: bool | Collection[str]) -> set[str]:
         wanted.discard("graph")
     if fast is True and kind != "cuda":
         wanted.clear()
+    if "bf16" in wanted and kind == "cpu" and not processor_has_bf16():
+        ranks.say("fast path: this processor computes bfloat16 slowly: float32 it is")
+        wanted.discard("bf16")
     if ranks.world() > 1 and wanted & {"graph", "compile"}:
         ranks.say("fast path: on several ranks rounds run eagerly")
         wanted -= {"graph", "compile"}
     return wanted
+
+
+def processor_has_bf16() -> bool:
+    """Whether the processor has instructions for it: without, it takes ten times."""
+    if not hasattr(torch.cpu, "get_capabilities"):  # an older torch cannot say
+        return True
+    known = torch.cpu.get_capabilities()
+    return any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _or_eager(game: Game, play: Turn, doing: str) -> Turn:

@@ -87,7 +87,10 @@ class Known:
         self.batch = ()
 
     def wrap(self, network: nn.Module, forward: Callable[..., Any]) -> Any:
-        """Return `forward` for `network`, run only where it has to be."""
+        """Return `forward` for `network`, run only where it has to be.
+
+        Its attribute ``whole`` is `forward`.
+        """
 
         def call(*args: Any, **kwargs: Any) -> Any:
             where = None if self._off or kwargs else self._where(network, args)
@@ -108,6 +111,7 @@ class Known:
                 self._values[where] = args, out.detach()
             return out
 
+        call.whole = forward  # pyrefly: ignore[missing-attribute]
         return call
 
     def _where(self, network: nn.Module, args: tuple[Any, ...]) -> Where | None:

@@ -108,6 +108,8 @@ class Player:
         self, value: Tensor, keep_graph: bool = False
     ) -> Sequence[Tensor | None]:
         """Differentiate `value` in this player's parameters only."""
+        for p in self.parameters:
+            p.grad = None  # the old gradients make room for the new
         if not value.requires_grad:
             return [None] * len(self.parameters)
         return torch.autograd.grad(
