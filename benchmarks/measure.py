@@ -35,7 +35,8 @@ def enough(train, seconds):
     rounds = 2
     while (taken := seconds_of(train, rounds)) < seconds / 3:
         rounds *= 2
-    return max(2, round(rounds * seconds / taken))
+    # A time is a difference of two calls: of few rounds it would be noise.
+    return max(8, round(rounds * seconds / taken))
 
 
 def matrix_peak(size=2048, repeats=12):
