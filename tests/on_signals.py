@@ -26,7 +26,8 @@ def train(checkpoint, rounds):
         calls.append(n)
         # The first call was the rehearsal. No variable: it would be another training.
         if "GO" in os.environ and len(calls) == 1 + ROUND:
-            print("ready", flush=True)
+            # A player has moved, without the import of a compiler, which takes seconds.
+            print("compiler" if "torch._dynamo" in sys.modules else "ready", flush=True)
             while not Path(os.environ["GO"]).exists():
                 time.sleep(0.01)
         return torch.randn(n, 2)
