@@ -14,6 +14,7 @@ def test_the_bench_measures_every_game(monkeypatch):
     """All loops of each game train."""
     for peak in (measure.matrix_peak, measure.copy_peak):
         monkeypatch.setattr(loops, peak.__name__, partial(peak, 8, 1))
+    monkeypatch.setattr(loops, "enough", lambda train, seconds: 1)
     quick = ["--seconds", "0.01", "--repeats", "1", "--no-switches", "--no-cold"]
     rows = loops.main([*GAMES, *quick])
     assert [(r["game"], r["loop"]) for r in rows] == [

@@ -127,3 +127,12 @@ def test_signal_handlers_come_back():
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     fit(gan(), cloud, 2)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_another_batch_size_is_another_game(tmp_path):
+    path = tmp_path / "gan.safetensors"
+    runtime.seed(0)
+    fit(gan(), cloud, 3, checkpoint=path)
+    runtime.seed(0)
+    with pytest.raises(CheckpointError, match="batch_size"):
+        fit(gan(), cloud, 6, checkpoint=path, batch_size=32)
