@@ -24,7 +24,8 @@ def draw(pictures, n):
 
 def move(optimizer, loss):
     optimizer.zero_grad()
-    loss.backward()
+    # No gradients but these: a penalty has made its inputs leaves as well.
+    loss.backward(inputs=[p for g in optimizer.param_groups for p in g["params"]])
     optimizer.step()
 
 

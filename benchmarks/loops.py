@@ -55,7 +55,7 @@ def measure(game, seconds, repeats, switches=True):
         for name, train in loops.items():
             taken = seconds_of_a_round(train, rounds[name])
             speeds[name].append(game.batch / taken)
-    work = {name: work_of(loops[name]) for name in ("textbook", "engine")}
+    work = {name: work_of(loops[name]) for name in ("textbook", "by hand", "engine")}
     peaks = matrix_peak(), copy_peak()
     rows = []
     for name, found in speeds.items():

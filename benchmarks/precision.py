@@ -13,7 +13,6 @@ import statistics
 from functools import partial
 
 import torch
-from torch import nn
 
 from benchmarks import games, records
 from benchmarks.quality import distance_of
@@ -48,7 +47,7 @@ def bound(rounds, images, test, fast):
 def astray(rounds, fast):
     """Share of samples far from the eight Gaussians of a ring, in %; less is better."""
     p_z, p_data = gaussian(2), data.ring()
-    G = nn.Sequential(*nets.mlp([2, 128, 128, 2]))
+    G = nets.mlp([2, 128, 128, 2])
     T = nets.mlp([2, 128, 128, 1], shape=())
     G_z = shared(lambda x: G(p_z.sample((len(x),))))
     quick = adam(1e-3, (0.5, 0.999))

@@ -8,6 +8,7 @@ was wanted.
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 Stage = Literal["alone", "rehearsal", "rounds"]
-_stage: Stage = "alone"
+_stage: ContextVar[Stage] = ContextVar("stage", default="alone")  # of each thread
 
 
 # ------------------------------------------------------------ when to look at values
@@ -26,17 +27,16 @@ _stage: Stage = "alone"
 @contextmanager
 def during(stage: Stage) -> Iterator[None]:
     """Say where a game is: in its ``rehearsal`` before round 1 or in its ``rounds``."""
-    global _stage
-    before, _stage = _stage, stage
+    token = _stage.set(stage)
     try:
         yield
     finally:
-        _stage = before
+        _stage.reset(token)
 
 
 def rehearsing() -> bool:
     """Whether a game evaluates its losses before round 1."""
-    return _stage == "rehearsal"
+    return _stage.get() == "rehearsal"
 
 
 def looks(x: Tensor) -> bool:
@@ -45,9 +45,9 @@ def looks(x: Tensor) -> bool:
     In the rehearsal of a game, whatever the device; on the CPU outside a game; never
     in its rounds, and never where code is compiled.
     """
-    if torch.compiler.is_compiling() or _stage == "rounds":
+    if torch.compiler.is_compiling() or _stage.get() == "rounds":
         return False
-    return _stage == "rehearsal" or x.device.type == "cpu"
+    return rehearsing() or x.device.type == "cpu"
 
 
 def span(x: Tensor) -> tuple[float, float] | None:

@@ -303,3 +303,27 @@ def test_modules_that_cannot_be_copied_are_named():
     for decay in ("0.9", [], 1):
         with pytest.raises(ValueError, match=r"lies in \[0, 1\), not"):
             Player([nn.Linear(2, 1)], len, average=decay)
+
+
+def test_a_game_in_one_thread_says_nothing_of_another():
+    """Two trainings at once: the one in its rounds must not blind the other."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def rounds():
+        with checks.during("rounds"):
+            entered.set()
+            leave.wait()
+
+    other = threading.Thread(target=rounds)
+    other.start()
+    entered.wait()
+    try:
+        assert checks.looks(torch.ones(1))
+        with checks.during("rehearsal"):
+            leave.set()
+            other.join()  # it leaves first, and takes nothing along
+            assert checks.rehearsing()
+    finally:
+        leave.set()
+        other.join()
+    assert checks.looks(torch.ones(1))
