@@ -8,6 +8,7 @@
 - `{recorded} NAME` shows columns of data/speed/NAME.csv, with machine and date;
 - `{claims}` lists the claims of all chapters, `{status}` how each was executed;
 - each chapter says in one line what its outputs were made with;
+- a section marked ``{.second-reading}`` folds, all but its heading;
 - a Colab button only where the repository has an address;
 - the 404 page finds its files under the site's own path.
 """
@@ -304,6 +305,16 @@ class Status(OfChapters):
         return f"{len(names)} definitions ({rooms})"
 
 
+def fold(app, doctree):
+    """Fold what a first reading leaves out: all of a section but its heading."""
+    for section in doctree.findall(nodes.section):
+        if "second-reading" in section["classes"]:
+            words = "<summary>For the second reading</summary>"
+            opened = f'<details class="gm-second">{words}'
+            section.insert(1, nodes.raw("", opened, format="html"))
+            section.append(nodes.raw("", "</details>", format="html"))
+
+
 def copy_mathjax(app, error):
     """Serve MathJax from the site."""
     if error or app.builder.format != "html":
@@ -327,6 +338,7 @@ def setup(app):
     app.connect("config-inited", configure, priority=100)
     app.connect("autodoc-process-docstring", plain_docstring, priority=100)
     app.connect("autodoc-skip-member", only_own)
+    app.connect("doctree-read", fold)
     app.connect("html-page-context", page, priority=900)
     app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

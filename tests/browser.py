@@ -68,9 +68,9 @@ class Visit:
     def __exit__(self, *_):
         self.context.close()
 
-    def unfold(self):
+    def unfold(self, which="details"):
         """Open what is folded: it is to be read as well."""
-        self.page.evaluate(UNFOLD)
+        self.page.evaluate(UNFOLD, which)
 
     def resize(self, width):
         """Give the page another width."""
@@ -84,6 +84,20 @@ class Visit:
     def out_of_place(self):
         """Return what is wider than the page, and formulas that are cut."""
         return self.page.evaluate(OVERFLOW) + self.page.evaluate(CUT)
+
+    def screens(self):
+        """Return how many screens of 800 px the text of the page is long."""
+        return self.page.evaluate(
+            "document.querySelector('.bd-article').getBoundingClientRect().height / 800"
+        )
+
+    def cut_tables(self):
+        """Return the tables of results that do not fit their column."""
+        return self.page.evaluate(
+            "[...document.querySelectorAll('.gm-table')]"
+            ".filter(box => box.scrollWidth > box.clientWidth + 1)"
+            ".map(box => `${box.scrollWidth} px: ${box.innerText.slice(0, 60)}`)"
+        )
 
     def in_dark(self):
         """Switch to the dark colours."""
@@ -123,9 +137,9 @@ class Visit:
         ]
 
 
-UNFOLD = """() => {
-  document.querySelectorAll('details').forEach(e => { e.open = true; });
-  document.querySelectorAll('.toggle-hidden').forEach(
+UNFOLD = """which => {
+  document.querySelectorAll(which).forEach(e => { e.open = true; });
+  if (which === 'details') document.querySelectorAll('.toggle-hidden').forEach(
     e => e.classList.remove('toggle-hidden'));
   document.getAnimations().forEach(a => a.finish());
   fitBoxes();

@@ -142,6 +142,16 @@ def a_lost_solution(nb):
     cell.source = cell.source.replace("{solution-start}", "{note}")
 
 
+def no_hint(nb):
+    cell = next(c for c in nb.cells if "{dropdown} Hint" in c.source)
+    cell.source = cell.source.replace("{dropdown} Hint", "{note}")
+
+
+def no_minutes(nb):
+    cell = next(c for c in nb.cells if "{exercise-start}" in c.source)
+    cell.source = cell.source.replace(" minutes · ", " moments · ")
+
+
 def a_path_of_the_machine(nb):
     html(nb, "Claim holds", "Claim holds in /" + "home/ada/run")
 
@@ -213,6 +223,14 @@ STORED = {
         a_lost_solution,
         test_notebooks.test_it_has_exercises_with_solutions,
     ),
+    "no hint": (
+        no_hint,
+        test_notebooks.test_an_exercise_says_how_long_it_takes_and_has_a_hint,
+    ),
+    "no minutes": (
+        no_minutes,
+        test_notebooks.test_an_exercise_says_how_long_it_takes_and_has_a_hint,
+    ),
     "a path": (a_path_of_the_machine, test_notebooks.test_its_outputs_are_clean),
     "an error": (an_error_in_the_outputs, test_notebooks.test_its_outputs_are_clean),
     "a warning": (a_warning_in_the_outputs, test_notebooks.test_its_outputs_are_clean),
@@ -271,6 +289,8 @@ ACCEPTS_ALL = (
 )
 STARTS_SOLVED = "check('gate-open', lambda: 1, [('it is one', lambda f: f() == 1)])"
 LEAVES_FILES = "open('left.txt', 'w').close()"
+TWO_KINDS = "run = 3"
+NO_SEEDS = "claim('gate-seeds', 'A wins.', True, measured=1, kind='empirical')"
 
 
 warmed, as_on_colab = test_runs.warmed, test_runs.as_on_colab
@@ -278,7 +298,17 @@ warmed, as_on_colab = test_runs.warmed, test_runs.as_on_colab
 
 @pytest.mark.parametrize(
     "source",
-    [RAISES, FALSE_CLAIM, FAILED, ACCEPTS_ALL, STARTS_SOLVED, LEAVES_FILES, ""],
+    [
+        RAISES,
+        FALSE_CLAIM,
+        FAILED,
+        ACCEPTS_ALL,
+        STARTS_SOLVED,
+        LEAVES_FILES,
+        TWO_KINDS,
+        NO_SEEDS,
+        "",
+    ],
 )
 def test_a_fault_in_a_running_chapter_is_caught(source, chapter, as_on_colab, tmp_path):
     def short(nb):

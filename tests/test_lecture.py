@@ -94,6 +94,27 @@ def test_claims_are_well_formed():
         lecture.claim("x", "s", True, measured=1, kind="guess")
 
 
+@pytest.mark.parametrize(
+    ("scale", "seeds", "refused"),
+    [("smoke", None, True), ("smoke", 1, False), ("cpu", 2, True), ("cpu", 3, False)],
+)
+def test_an_empirical_claim_says_its_seeds(shown, scale, seeds, refused):
+    runtime.set_scale(scale)
+    claim = {"measured": 1.0, "kind": "empirical", "seeds": seeds}
+    if refused:
+        with pytest.raises(ValueError, match="the empirical claim x rests on"):
+            lecture.claim("x", "A beats B.", True, **claim)
+    else:
+        lecture.claim("x", "A beats B.", True, **claim)
+
+
+def test_an_empirical_claim_may_say_why_one_seed_suffices(shown):
+    runtime.set_scale("cpu")
+    words = "a thousand draws are one measurement"
+    lecture.claim("x", "It is so.", True, measured=1, kind="empirical", why_one=words)
+    assert f"one suffices: {words}" in shown[0]["text/plain"]
+
+
 TESTS = [("doubles one", lambda f: f(1) == 2), ("doubles two", lambda f: f(2) == 4)]
 
 
@@ -117,6 +138,38 @@ def test_a_body_of_dots_is_not_accused_of_errors(shown):
 def test_an_answer_that_raises_is_told_how(shown):
     lecture.check("ex-double", lambda x: x / 0, TESTS)
     assert "ZeroDivisionError" in shown[0]["text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "words"),
+    [
+        (0.75, 0.5, "is right: expected 0.5, got 0.75"),
+        (0.50001, 0.5, None),
+        (float("nan"), 0.5, "is right: expected 0.5, got nan"),
+        (torch.tensor([0.5]), 0.5, None),
+        ("W", "W", None),
+        (True, False, "is right: expected False, got True"),
+        ([1.0, 3.0], [1.0, 2.0], "is right: expected [1, 2], got [1, 3]"),
+        (torch.zeros(2), torch.zeros(3), "expected the shape (3,), got (2,)"),
+        (
+            torch.eye(3),
+            torch.eye(3) * torch.tensor([1.0, -2.0, 1.0]),
+            "expected −2, got 1 at place 4 of 9, where they differ most",
+        ),
+        ("no number", 1.0, "TypeError"),
+    ],
+)
+def test_a_check_shows_what_it_expected_and_what_it_got(shown, answer, expected, words):
+    lecture.check("ex-x", lambda: answer, [("is right", lambda f: f(), expected)])
+    wrong = shown[0][CHECK]["wrong"]
+    assert wrong == [] if words is None else words in wrong[0]
+
+
+def test_a_check_may_be_more_or_less_strict(shown):
+    for tolerance in (1e-6, 1e-2):
+        test = ("is near one", lambda x: x, 1.0, tolerance)
+        lecture.check("ex-x", 1.001, [test])
+    assert [b[CHECK]["passed"] for b in shown] == [False, True]
 
 
 def test_a_solution_must_pass(shown):

@@ -53,11 +53,16 @@ def pieces_of_html(nb):
                 yield BeautifulSoup(output.data["text/html"], "html.parser")
 
 
+def prose(nb):
+    """Return the text of a chapter without its code."""
+    return "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+
+
 def labels(nb, *directives):
     """Return the labels of the exercises or solutions in a chapter's prose."""
-    prose = "\n".join(c.source for c in nb.cells if c.cell_type == "markdown")
     names = "|".join(directives)
-    return re.findall(rf"{{(?:{names})}}[^\n]*\n(?::.*\n)*?:label: *(\S+)", prose)
+    label = rf"{{(?:{names})}}[^\n]*\n(?::.*\n)*?:label: *(\S+)"
+    return re.findall(label, prose(nb))
 
 
 # ------------------------------------------------------------- as they are written
@@ -130,6 +135,18 @@ def test_tensors_leave_the_device_before_numpy_sees_them(path):
         assert not bare
         if re.search(r"\bfit\(|\bdef (?:L_|loss)", cell.source):
             assert ".detach(" not in cell.source, "the engine knows whose gradients"
+
+
+@each_lecture
+def test_an_exercise_says_how_long_it_takes_and_has_a_hint(path):
+    """Between its fences: `*10 minutes · easy.*` first, and a fold called Hint."""
+    text, fence = prose(read(path)), "`{3,}"
+    starts = rf"{{exercise-start}}.*\n:label: *(\S+)\n{fence}\n"
+    exercises = re.findall(rf"{starts}(.*?){fence} *{{exercise-end}}", text, re.S)
+    assert len(exercises) == text.count("{exercise-start}")
+    begins = re.compile(r"\s*\*\d+ minutes · (easy|medium|hard)\.\*")
+    assert not [label for label, text in exercises if not begins.match(text)]
+    assert not [label for label, text in exercises if "{dropdown} Hint" not in text]
 
 
 @each_lecture

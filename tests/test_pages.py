@@ -13,8 +13,11 @@ import pytest
 from browser import Visit, launch
 from playwright.sync_api import sync_playwright
 from serve import base, serve
-from test_site import CHAPTERS, HTML, PAGES
+from test_site import CHAPTERS, HTML, LECTURES, PAGES
 
+# Screens of 1280 x 800: without and with the sections for the second reading. What is
+# folded in both is code that draws, hints and solutions.
+FIRST_READING, SECOND_READING = 25, 40
 TEKO = Path(importlib.import_module("fontpkg_teko").__file__).parent / "files"
 FONTS = {
     "narrowest": TEKO / "Teko[wght].ttf",
@@ -64,16 +67,29 @@ def assert_it_moves(visit):
     assert slider.get_attribute("aria-valuetext") == box.locator("output").inner_text()
 
 
+def assert_short(visit):
+    """Both readings have their length, and no table is cut."""
+    assert not visit.cut_tables()
+    first = visit.screens()
+    visit.unfold("details.gm-second")
+    second = visit.screens()
+    assert first <= FIRST_READING, f"the first reading takes {first:.1f} screens"
+    assert second <= SECOND_READING, f"the second reading takes {second:.1f} screens"
+
+
 @pytest.mark.parametrize("page", [p for p in PAGES if p != "404.html"])
 def test_a_page_is_whole_in_every_font_and_accessible(browser, server, page):
     with Visit(browser, server, page, 390) as visit:
         assert_whole(visit, server)
         if page in CHAPTERS:
             assert_it_moves(visit)
-        visit.unfold()
-        assert not visit.out_of_place(), "on a phone"
         visit.resize(1280)
+        if page in LECTURES:
+            assert_short(visit)
+        visit.unfold()
         assert not visit.out_of_place()
+        visit.resize(390)
+        assert not visit.out_of_place(), "on a phone"
         for name, file in FONTS.items():
             visit.wear(base64.b64encode(file.read_bytes()).decode())
             for width in (1280, 390):

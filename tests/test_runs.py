@@ -13,6 +13,7 @@ import nbformat
 import papermill
 import pytest
 from execute import PROBE, environment
+from names import in_words, watched
 from notebooks import (
     CHECK,
     CLAIM,
@@ -69,7 +70,7 @@ def run(path, tmp_path):
     """Run a notebook by papermill in an empty folder; return it and what it printed."""
     wanted = {"scale": "smoke", "seed": 1}
     assert wanted.keys() == papermill.inspect_notebook(str(path)).keys()
-    nb = read(path)
+    nb = watched(read(path))
     where = WHERE.replace("CHECKOUT", repr(str(ROOT) + os.sep))
     nb.cells += [nbformat.v4.new_code_cell(source) for source in (PROBE, where)]
     nbformat.write(nb, tmp_path / "in.ipynb")
@@ -92,7 +93,9 @@ def run(path, tmp_path):
     assert not list(folder.iterdir()), "it left files behind"
     nb = read(tmp_path / "out.ipynb")
     # What a cell prints comes in one piece or in several, as it happens.
-    facts, where = ("".join(o.text for o in cell.outputs) for cell in nb.cells[-2:])
+    texts = ("".join(o.text for o in cell.outputs) for cell in nb.cells[-3:])
+    twice, facts, where = texts
+    assert not in_words(json.loads(twice)), "names of two kinds"
     return nb, json.loads(facts), where.splitlines()
 
 

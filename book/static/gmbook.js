@@ -43,10 +43,25 @@ function fitBoxes() {
   }
 }
 
+/* What a link points to, and what is printed, is not folded away. */
+function unfold() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let fold = target; fold; fold = fold.parentElement) {
+    if (fold.tagName === "DETAILS") fold.open = true;
+  }
+  target?.scrollIntoView();
+}
+
+window.addEventListener("hashchange", unfold);
+window.addEventListener("beforeprint", () => {
+  for (const fold of document.querySelectorAll("details.gm-second")) fold.open = true;
+});
+
 window.addEventListener("load", () => {
   const typeset = window.MathJax?.startup?.promise ?? Promise.resolve();
   Promise.all([typeset, document.fonts.ready])
     .then(fitBoxes)
+    .then(() => location.hash && unfold())
     .then(() => (document.documentElement.dataset.fitted = "yes"));
   window.addEventListener("resize", fitBoxes);
   document.addEventListener("toggle", fitBoxes, true);

@@ -28,6 +28,7 @@ def claim(
     tolerance: Any = None,
     kind: str = "math",
     seeds: int | None = None,
+    why_one: str | None = None,
     recorded: str | None = None,
 ) -> None:
     """Judge a claim of the lecture and show the verdict with its numbers.
@@ -46,7 +47,9 @@ def claim(
         A mathematical claim must hold at every scale. An empirical one is
         judged from scale ``cpu`` up.
     seeds : int, optional
-        How many seeds an empirical claim rests on.
+        How many seeds an empirical claim rests on: three or more.
+    why_one : str, optional
+        Why an empirical claim may rest on fewer, in words.
     recorded : str, optional
         The sweep in ``data/results`` whose rows were measured, if not this page's own
         runs.
@@ -57,7 +60,8 @@ def claim(
         If a mathematical claim does not hold. An empirical one that fails is
         shown as failed, and the checks of the stored book refuse it.
     ValueError, TypeError
-        If the id is malformed, there is no such kind, or `holds` is no bool.
+        If the id is malformed, there is no such kind, `holds` is no bool, or an
+        empirical claim rests on fewer than three seeds and does not say why.
     """
     if kind not in ("math", "empirical"):
         raise ValueError(f"a claim is of kind math or empirical, not {kind!r}")
@@ -66,6 +70,11 @@ def claim(
     if not isinstance(holds, bool):
         raise TypeError(f"holds is a bool, not {type(holds).__name__}")
     judged = kind == "math" or runtime.scale() != "smoke"
+    if kind == "empirical" and not why_one and (seeds or 0) < (3 if judged else 1):
+        raise ValueError(
+            f"the empirical claim {identifier} rests on {seeds or 'unsaid'} seeds:"
+            " pass seeds=3 or more, or say in why_one why fewer suffice"
+        )
     verdict = ("holds" if holds else "fails") if judged else "unjudged"
     record = {
         "id": named(identifier),
@@ -76,6 +85,7 @@ def claim(
         "expected": plain(expected),
         "tolerance": plain(tolerance),
         "seeds": seeds,
+        "why_one": why_one,
         "recorded": recorded,
         "scale": runtime.scale(),
     }
@@ -96,6 +106,8 @@ def _facts(record: dict[str, Any]) -> str:
         facts.append(f"tolerance: {readable(record['tolerance'])}")
     if (seeds := record["seeds"]) is not None:
         facts.append(f"{seeds} seed{'s' * (seeds > 1)}")
+    if record["why_one"] is not None:
+        facts.append(f"one suffices: {record['why_one']}")
     if record["recorded"] is not None:
         facts.append(f"recorded in data/results/{record['recorded']}.csv")
     return "; ".join(facts)

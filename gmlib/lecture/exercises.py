@@ -4,11 +4,17 @@ import html
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
+
 from gmlib.lecture.claims import ClaimFailed
-from gmlib.lecture.page import BOX, GREEN, GREY, named, put
+from gmlib.lecture.page import BOX, GREEN, GREY, named, plain, put, readable
 
 CHECK = "application/vnd.gmlib.check+json"
-Tests = Sequence[tuple[str, Callable[[Any], Any]]]
+Tests = Sequence[
+    tuple[str, Callable[[Any], Any]]
+    | tuple[str, Callable[[Any], Any], Any]
+    | tuple[str, Callable[[Any], Any], Any, float]
+]
 
 
 def check(
@@ -23,8 +29,11 @@ def check(
     candidate : object
         The student's function or value; None, ``...`` and a function whose body is
         ``...`` mean: not yet begun.
-    tests : list of (str, callable)
-        What must be true, in words, and a predicate candidate → bool.
+    tests : list of (str, callable), (str, callable, expected[, tolerance])
+        What must be true, in words, and a predicate candidate → bool; or, in words,
+        what is computed from the candidate and what is expected: numbers, tensors or
+        lists of them, within `tolerance` (absolute and relative, by default 1e-4), or
+        a word or truth value. Then the check shows expected against got.
     solution : bool
         The candidate is the book's own solution: it must pass, and what it is not
         must fail: an answer of None, and its own answer plus one, negated or zero.
@@ -70,13 +79,41 @@ def check(
 def _wrong(candidate: Any, tests: Tests) -> list[str]:
     """Return the words of the tests that a candidate does not pass."""
     wrong, unwritten = [], _unwritten(candidate)
-    for words, predicate in tests:
+    for words, compute, *wanted in tests:
+        if unwritten:
+            wrong.append(words)
+            continue
         try:
-            if unwritten or not predicate(candidate):
+            got = compute(candidate)
+            if not wanted and not got:
                 wrong.append(words)
+            elif wanted and (difference := _difference(got, *wanted)):
+                wrong.append(f"{words}: {difference}")
         except Exception as error:
             wrong.append(f"{words} ({type(error).__name__}: {error})")
     return wrong
+
+
+def _difference(got: Any, expected: Any, tolerance: float = 1e-4) -> str:
+    """Say how what came differs from what was expected, nothing if it does not."""
+    if got is None or isinstance(expected, str | bool):
+        return "" if got == expected else _against(expected, got)
+    a, b = (torch.as_tensor(v).detach().cpu().double() for v in (expected, got))
+    if a.shape != b.shape and not a.numel() == b.numel() == 1:
+        return f"expected the shape {tuple(a.shape)}, got {tuple(b.shape)}"
+    a, b = a.flatten(), b.flatten()
+    apart = ~torch.isclose(b, a, rtol=tolerance, atol=tolerance)
+    if not apart.any():
+        return ""
+    if len(a) <= 6:
+        return _against(expected, got)
+    i = int((b - a).abs().nan_to_num(torch.inf).argmax())
+    where = f"at place {i} of {len(a)}, where they differ most"
+    return f"{_against(a[i].item(), b[i].item())} {where}"
+
+
+def _against(expected: Any, got: Any) -> str:
+    return f"expected {readable(plain(expected))}, got {readable(plain(got))}"
 
 
 def _unwritten(candidate: Any) -> bool:
