@@ -155,8 +155,7 @@ def test_it_has_exercises_with_solutions(path):
     exercises = labels(nb, "exercise", "exercise-start")
     assert len(exercises) >= 4
     assert len(set(exercises)) == len(exercises)
-    prose = "\n".join(c.source for c in nb.cells if c.cell_type == "markdown")
-    solved = re.findall(r"{solution(?:-start)?} *(\S+)", prose)
+    solved = re.findall(r"{solution(?:-start)?} *(\S+)", prose(nb))
     assert sorted(solved) == sorted(exercises)
 
 
