@@ -141,7 +141,7 @@ def test_tensors_leave_the_device_before_numpy_sees_them(path):
 def test_an_exercise_says_how_long_it_takes_and_has_a_hint(path):
     """Between its fences: `*10 minutes · easy.*` first, and a fold called Hint."""
     text, fence = prose(read(path)), "`{3,}"
-    starts = rf"{{exercise-start}}.*\n:label: *(\S+)\n{fence}\n"
+    starts = rf"{{exercise-start}}[^\n]*\n:label: *(\S+)\n{fence}\n"
     exercises = re.findall(rf"{starts}(.*?){fence} *{{exercise-end}}", text, re.S)
     assert len(exercises) == text.count("{exercise-start}")
     begins = re.compile(r"\s*\*\d+ minutes · (easy|medium|hard)\.\*")
