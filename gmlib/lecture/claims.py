@@ -70,7 +70,7 @@ def claim(
     if not isinstance(holds, bool):
         raise TypeError(f"holds is a bool, not {type(holds).__name__}")
     judged = kind == "math" or runtime.scale() != "smoke"
-    if kind == "empirical" and not why_one and (seeds or 0) < (3 if judged else 1):
+    if judged and kind == "empirical" and not why_one and (seeds or 0) < 3:
         raise ValueError(
             f"the empirical claim {identifier} rests on {seeds or 'unsaid'} seeds:"
             " pass seeds=3 or more, or say in why_one why fewer suffice"
