@@ -16,11 +16,11 @@ import sys
 import address
 from labels import Book
 from myst import Unreadable
+from nbformat import from_dict
 from nbformat.v4 import new_markdown_cell
 from notebooks import INSTALL, ROOT, chosen, read, tags, write
 from plain import Page, Part
 
-BRANCH = "notebooks"  # where the publishing workflow puts them
 COURSE = "Deep Generative Models"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 FOLDED = "jp-MarkdownHeadingCollapsed"  # Jupyter's word
@@ -29,14 +29,18 @@ HIDDEN = {  # the code of a cell that only draws, in Jupyter, Colab and Kaggle
     "cellView": "form",
     "_kg_hide-input": True,
 }
-IN_CODE = re.compile(r"\{(?:doc|eq|ref|numref|term|cite:\w+|prf:\w+)\}`[^`]*`|`{3,}\{.*")
+IN_CODE = re.compile(
+    r"\{(?:doc|eq|ref|numref|term|cite:\w+|prf:\w+)\}`[^`]*`|`{3,}\{.*"
+)
 EMBEDDED = re.compile(r"base64,[A-Za-z0-9+/=\s]+")
 SLIDER = 'class="gm-slider"'
+OWN_KEYS = 'data-lm-suppress-shortcuts="true"'  # the arrows are not JupyterLab's here
 TRUST = (
-    '<p class="gm-trust" style="margin:.5em 0 0"><small>If the slider does not move:'
-    " trust this notebook (<em>File › Trust Notebook</em>).</small></p>"
+    '<p class="gm-trust" style="margin:.5em 0 0"><small>To move it, trust this notebook'
+    " (in JupyterLab: <em>View › Activate Command Palette › Trust Notebook</em>) or run"
+    " it.</small></p>"
 )
-# Scripts run only where the notebook is trusted: there the line above takes itself away.
+# Where the notebook is trusted, scripts run: there that line takes itself away.
 TRUSTED = "this.closest('.gm-slider').querySelector('.gm-trust').remove()"
 
 
@@ -89,15 +93,10 @@ class Exporter:
         if self.real:
             what = what.replace(f"*{COURSE}*", f"[{COURSE}]({base})")
             what += f" · [read it on the site]({base}{doc}.html)"
-            what += f" · [open it in Colab]({colab(self.url, doc)})"
+            colab = address.colab(self.url, doc.rpartition("/")[2])
+            what += f" · [open it in Colab]({colab})"
         title, _, rest = nb.cells[0].source.partition("\n")
         nb.cells[0].source = f"{title}\n\n{what}\n\n{rest.lstrip()}".strip()
-
-
-def colab(url, doc):
-    """Return the address at which Colab opens an exported page."""
-    place, name = address.urlparse(url).path.strip("/"), doc.rpartition("/")[2]
-    return f"{address.COLAB}/github/{place}/blob/{BRANCH}/{name}.ipynb"
 
 
 def _parts(cell, page):
@@ -124,6 +123,7 @@ def _shown(output, page):
         raise Unreadable(f"an output that only the site reads: {found[0]}")
     if SLIDER in text:
         text = text.replace("<img ", f'<img onload="{TRUSTED}" ', 1)
+        text = text.replace(SLIDER, f"{SLIDER} {OWN_KEYS}")
         data["text/html"] = text.replace("</figure>", f"{TRUST}</figure>")
 
 
@@ -164,10 +164,10 @@ def _label(nb):
                 folded.append(cell.id)
         elif "hide-input" in tags(cell) or INSTALL in tags(cell):
             cell.metadata.update(copy.deepcopy(HIDDEN))
-    nb.metadata = type(nb.metadata)(
-        kernelspec=KERNEL,
-        language_info={"name": "python"},
-        colab={"provenance": [], "toc_visible": True, "collapsed_sections": folded},
+    colab = {"provenance": [], "toc_visible": True, "collapsed_sections": folded}
+    language = {"name": "python"}
+    nb.metadata = from_dict(
+        {"kernelspec": KERNEL, "language_info": language, "colab": colab}
     )
 
 

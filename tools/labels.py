@@ -1,4 +1,4 @@
-"""What the labels of the book stand for: numbers as the site prints them, titles, works.
+"""What the labels of the book stand for: numbers, as the site prints them, and titles.
 
 Sphinx and its extensions number theorems of each kind, exercises and labelled equations
 by chapter, in the order of the pages; so do we, from the sources alone. A test compares
@@ -17,10 +17,11 @@ from notebooks import ROOT, read
 from pybtex.database import parse_file
 from pybtex.richtext import Text as Rich
 
-PROOFS = (
-    "algorithm assumption axiom conjecture corollary criterion definition example lemma"
-    " notation observation property proposition remark theorem"
-).split()
+PROOFS = {
+    *("algorithm", "assumption", "axiom", "conjecture", "corollary", "criterion"),
+    *("definition", "example", "lemma", "notation", "observation", "property"),
+    *("proposition", "remark", "theorem"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Label:
 
 
 class Book:
-    """The pages of the book in their order, their titles, their labels, their sources."""
+    """The pages of the book in their order: titles, labels, and the works they cite."""
 
     def __init__(self, root=ROOT):
         toc = yaml.safe_load((root / "_toc.yml").read_text("utf8"))

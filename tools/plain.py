@@ -14,6 +14,7 @@ from myst import (
     ATTRIBUTES,
     HEADING,
     TARGET,
+    TOKEN,
     Text,
     Unreadable,
     blocks,
@@ -21,15 +22,19 @@ from myst import (
     paragraphs,
 )
 
-NOTES = (
-    "admonition attention caution danger error hint important note seealso tip warning"
-).split()
+NOTES = {
+    *("admonition", "attention", "caution", "danger", "error", "hint", "important"),
+    *("note", "seealso", "tip", "warning"),
+}
 CODE = ("code", "code-block", "code-cell", "ipython3", "sourcecode")
 SECOND = "second-reading"
 END = "□"
 ROLE = r"\{[a-z][\w:.+-]*\}`"
+QUOTED = re.compile(
+    r"^[ >*-]*(?:(?:`{3,}|~{3,}) *\{|:{3,}).*", re.M
+)  # in a quote, a list
 LEFT = re.compile(
-    rf"{ROLE}|^[ >]*(?:`{{3,}}|~{{3,}}) *\{{.*|^[ >]*:{{3,}}.*|^\([^()\s]+\)=.*"
+    rf"{ROLE}|^\([^()\s]+\)=.*"
     r"|^ *\{[.#][^{}]*\}.*|[\])]\{[.#][^{}]*\}|\{\{.*?\}\}|^%.*|^\+\+\+.*|\[\^[^\]]*\]"
     r"|\$\$ *\([\w:-]+\)|^ *\\begin\{.*|^: .*",
     re.M,
@@ -47,8 +52,7 @@ class Part:
 
     @property
     def text(self):
-        text = "\n".join(self.lines)
-        return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
+        return _tidy(self.lines)
 
 
 class Page:
@@ -65,7 +69,7 @@ class Page:
 
     def text(self, source):
         """Return prose that has neither exercises nor folded sections."""
-        return self._checked("\n".join(self._lines(source.split("\n"), flat=False)))
+        return self._checked(_tidy(self._lines(source.split("\n"), flat=False)))
 
     def parts(self, source):
         """Return the Parts of a cell of prose."""
@@ -74,7 +78,9 @@ class Page:
             if isinstance(block, Text):
                 self._sections(block.lines, parts)
             elif re.fullmatch(r"(exercise|solution)-(start|end)", block.name or ""):
-                parts += [self._event(block), Part()]
+                parts += [self._event(block)]
+                if block.name != "exercise-start":  # its text stays with its heading
+                    parts += [Part()]
             else:
                 parts[-1].lines += self._fence(block, flat=False)
         for part in parts:
@@ -120,12 +126,12 @@ class Page:
     @staticmethod
     def _checked(text):
         """Return text if no directive, role, target or attribute is left in it."""
-        lines = text.split("\n")
-        for block in blocks(lines):
+        for block in blocks(text.split("\n")):
             if isinstance(block, Text):
                 for run in paragraphs(block.lines):
-                    masked, _ = hidden("\n".join(run), _without_role)
-                    if found := LEFT.search(masked):
+                    masked = TOKEN.sub(_but_for_roles, "\n".join(run))
+                    found = QUOTED.search("\n".join(run)) or LEFT.search(masked)
+                    if found:
                         raise Unreadable(f"not for every reader: {found[0]}")
             elif block.name is not None:
                 raise Unreadable(f"not for every reader: {{{block.name}}}")
@@ -182,10 +188,9 @@ class Page:
             text = f"\\begin{{aligned}}\n{text}\n\\end{{aligned}}"
         label = block.options.get("label")
         tag = rf"\tag{{{self._label(label).name[1:-1]}}}" if label else ""
-        text = _safe(text)
+        text = _safe(text, flat)
         if flat:
-            return [f"$${' '.join(text.split())}{' ' * bool(tag)}{tag}$$"]
-        text = re.sub(r"\n\s*(?=[-+=>#*|]|\d+[.)])", " ", text)  # no list, no heading
+            return [f"$${text}{' ' * bool(tag)}{tag}$$"]
         return ["$$", *text.split("\n"), *filter(None, [tag]), "$$"]
 
     def _stated(self, block, kind):
@@ -230,20 +235,14 @@ class Page:
             if match["role"]:
                 return self._role(match["role"], " ".join(match["body"].split()))
             if match["math"]:
-                return f"${_safe(' '.join(match['math'].split()))}$"
+                return f"${_safe(match['math'])}$"
             if match["display"]:
-                return self._display(match["display"], flat)
+                return f"$${_safe(match['display'], flat)}$$"
             return match[0]
 
         masked, restored = hidden(text, keep)
         masked = re.sub(r"(!?)\[([^\]]*)\]\(([^)\s]*)\)", self._linked, masked)
         return restored(masked)
-
-    @staticmethod
-    def _display(formula, flat):
-        if flat:
-            return f"$${_safe(' '.join(formula.split()))}$$"
-        return f"$${_safe(formula)}$$"
 
     def _linked(self, match):
         """A link of Markdown; one to a label or a page of the book finds it."""
@@ -324,14 +323,20 @@ class Page:
 
 
 def _quoted(lines):
-    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
-    return [f"> {line}".rstrip() for line in text.split("\n")]
+    return [f"> {line}".rstrip() for line in _tidy(lines).split("\n")]
 
 
-def _safe(formula):
-    """Return a formula in which no sign less-than looks like a tag of HTML."""
+def _tidy(lines):
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
+
+
+def _safe(formula, flat=True):
+    """Return a formula that no Markdown takes for a tag, a list or a heading."""
+    if flat:
+        formula = " ".join(formula.split())
+    formula = re.sub(r"\n\s*(?=[-+=>#*|]|\d+[.)])", " ", formula)
     return re.sub(r"<(?=[A-Za-z/!?])", "< ", formula)
 
 
-def _without_role(match):
-    return match[0] if match["role"] else ""
+def _but_for_roles(match):
+    return match[0] if match["role"] else "$$" if match["display"] else ""
