@@ -1,13 +1,14 @@
 """All chapters, exported: in the Markdown of every reader, with the site's numbers.
 
 The subset is what JupyterLab, Colab, VS Code, GitHub and Kaggle share: CommonMark with
-tables, `$` and `$$` with macros that both MathJax and KaTeX know, and of HTML `<details>`
-alone. In a quote a formula takes one line: JupyterLab looks for formulas before it knows
-of quotes. The site is that of the last `make book`.
+tables, `$` and `$$` with macros that both MathJax and KaTeX know, and of HTML only
+`<details>`. In a quote a formula takes one line: JupyterLab looks for formulas before
+it knows of quotes. The site is that of the last `make book`.
 """
 
 import json
 import re
+from types import SimpleNamespace
 
 import export
 import gmexport
@@ -17,20 +18,21 @@ from labels import Book
 from markdown_it import MarkdownIt
 from myst import TOKEN
 from nbformat.v4 import new_markdown_cell, new_notebook
-from notebooks import ROOT, chapters, read
+from notebooks import ROOT, chapters, read, write
 
 HTML = ROOT / "_build" / "html"
 WORDS = """
-    alpha approx arccos arg bar begin beta Big Bigl Bigr big bigl bigr bmod cap cdot cdots
-    chi cos cup dagger Delta delta det dot dots ell emptyset end epsilon equiv eta exists
-    exp forall frac gamma Gamma ge geq gets gg hat iff implies in inf infty int kappa
-    lambda Lambda langle lceil ldots le left leftarrow leq lfloor lim ll ln log
-    Longleftrightarrow Longrightarrow mapsto mathbb mathbf mathcal mathrm max mid min mp
-    mu nabla ne neq nu Omega omega operatorname odot otimes overline partial perp phi Phi
-    pi Pi pm pmod Pr prod propto psi Psi qquad quad rangle rceil rfloor rho right sup tag
-    Rightarrow rightarrow setminus Sigma sigma sim simeq sin sqrt star subset subseteq sum
-    tan tau text textstyle tfrac theta Theta tilde times to top underbrace underline
-    varepsilon varphi vert Vert widehat widetilde xi Xi zeta
+    alpha approx arccos arg bar begin beta Big Bigl Bigr big bigl bigr bmod cap cdot
+    cdots chi cos cup dagger Delta delta det dot dots ell emptyset end epsilon equiv
+    eta exists exp forall frac gamma Gamma ge geq gets gg hat iff implies in inf
+    infty int kappa lambda Lambda langle lceil ldots le left leftarrow leq lfloor
+    lim ll ln log Longleftrightarrow Longrightarrow mapsto mathbb mathbf mathcal
+    mathrm max mid min mp mu nabla ne neq nu Omega omega operatorname odot otimes
+    overline partial perp phi Phi pi Pi pm pmod Pr prod propto psi Psi qquad quad
+    rangle rceil rfloor rho right sup tag Rightarrow rightarrow setminus Sigma sigma
+    sim simeq sin sqrt star subset subseteq sum tan tau text textstyle tfrac theta
+    Theta tilde times to top underbrace underline varepsilon varphi vert Vert
+    widehat widetilde xi Xi zeta
 """
 MACROS = set(WORDS.split())
 ENVIRONMENTS = {"aligned", "cases", "gathered", "matrix", "pmatrix", "bmatrix", "array"}
@@ -161,25 +163,23 @@ def pages():
     }
 
 
-def printed(page, anchor):
-    """Return what the site prints at an anchor: a number, or a title with its number."""
-    box = page.find(id=anchor)
-    number = box.select_one(".eqno, .caption-number") if box else None
-    if number is None:
-        return None
-    return re.sub(r"\s+", " ", number.get_text().replace("#", "")).strip()
+def numbers(page):
+    """Return {anchor: number} of what is numbered on a page of the site."""
+    found = {}
+    for number in page.select(".eqno, .caption-number"):
+        box = number.find_parent(id=True)
+        text = number.get_text().replace("#", "").strip()
+        found[box["id"]] = re.sub(r"\s+", " ", text)
+    return found
 
 
 def test_the_numbers_are_those_of_the_site(pages):
-    wrong, seen = {}, 0
-    for name, label in Book().labels.items():
-        if label.doc in pages and label.name != label.title:
-            found = printed(pages[label.doc], label.anchor)
-            seen += 1
-            if found is not None or label.name:
-                wrong |= {} if found == label.name else {name: (label.name, found)}
-    assert not wrong
-    assert seen > 200
+    ours = {doc: {} for doc in pages}
+    for label in Book().labels.values():
+        if label.doc in pages and label.name != label.title:  # that of a section
+            ours[label.doc][label.anchor] = label.name
+    assert ours == {doc: numbers(page) for doc, page in pages.items()}
+    assert sum(map(len, ours.values())) > 200
 
 
 def test_works_are_cited_as_on_the_site(pages):
@@ -224,15 +224,28 @@ def test_the_button_for_downloads_serves_the_exported_notebooks(pages, exported)
 
 
 def test_the_rocket_opens_the_exported_notebook():
-    class App:
-        class config:
-            html_theme_options = {"repository_url": "https://github.com/a/b"}
-
+    options = {"repository_url": "https://github.com/a/b"}
+    app = SimpleNamespace(config=SimpleNamespace(html_theme_options=options))
     main = f"{export.address.COLAB}/github/a/b/blob/main/chapters/vae.ipynb"
     context = {"header_buttons": [{"buttons": [{"url": main}, {"url": "#x"}]}, {}]}
-    gmexport.launch(App, "chapters/vae", None, context, None)
+    gmexport.launch(app, "chapters/vae", None, context, None)
     urls = [button["url"] for button in context["header_buttons"][0]["buttons"]]
     assert urls == [export.address.colab("https://github.com/a/b", "vae"), "#x"]
     assert urls[0].endswith("/blob/notebooks/vae.ipynb")
     place = ROOT / ".github" / "workflows" / "site.yml"
     assert f"initial-branch {export.address.BRANCH}\n" in place.read_text("utf8")
+
+
+def test_a_page_that_cannot_be_exported_is_a_warning_of_the_build(
+    tmp_path, monkeypatch, caplog
+):
+    """Which is an error there (`book.py` asks for it)."""
+    place = tmp_path / "chapters" / "gan.ipynb"
+    place.parent.mkdir()
+    write(new_notebook(cells=[new_markdown_cell("# A\n\n{novelty}`x`")]), place)
+    monkeypatch.setattr(gmexport, "chapters", lambda: [place])
+    builder = SimpleNamespace(format="html")
+    gmexport.offer(SimpleNamespace(builder=builder, outdir=tmp_path), None)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "gan.ipynb, cell 0: a role that is not known" in record.getMessage()

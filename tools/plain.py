@@ -339,4 +339,4 @@ def _safe(formula, flat=True):
 
 
 def _but_for_roles(match):
-    return match[0] if match["role"] else "$$" if match["display"] else ""
+    return match[0] if match["role"] else "$$" if match["display"] else "X"
