@@ -34,7 +34,6 @@ IN_CODE = re.compile(
 )
 EMBEDDED = re.compile(r"base64,[A-Za-z0-9+/=\s]+")
 SLIDER = 'class="gm-slider"'
-OWN_KEYS = 'data-lm-suppress-shortcuts="true"'  # the arrows are not JupyterLab's here
 TRUST = (
     '<p class="gm-trust" style="margin:.5em 0 0"><small>To move it, trust this notebook'
     " (in JupyterLab: <em>View › Activate Command Palette › Trust Notebook</em>) or run"
@@ -123,7 +122,6 @@ def _shown(output, page):
         raise Unreadable(f"an output that only the site reads: {found[0]}")
     if SLIDER in text:
         text = text.replace("<img ", f'<img onload="{TRUSTED}" ', 1)
-        text = text.replace(SLIDER, f"{SLIDER} {OWN_KEYS}")
         data["text/html"] = text.replace("</figure>", f"{TRUST}</figure>")
 
 
