@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 TESTED := $(VENV)/.ready-tests
 CODE   := gmlib tools tests book sweeps benchmarks
 
-.PHONY: help book serve test lint format supported execute claims student instructor colab sweep new-chapter address bench lock clean
+.PHONY: help book serve test lint format supported execute claims export student instructor colab sweep new-chapter address bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -49,6 +49,9 @@ execute: $(READY) ## run the lectures anew and store their outputs
 
 claims: $(READY) ## print every claim of the book with its verdict
 	@$(BIN)/python tools/claims.py $(CHAPTER)
+
+export: $(READY) ## the lectures for Jupyter and Colab, in _build/notebooks
+	@$(BIN)/python tools/export.py $(CHAPTER)
 
 student: $(READY) ## notebooks without solutions and outputs, in _build/student
 	@$(BIN)/python tools/editions.py student $(CHAPTER)

@@ -2,11 +2,12 @@
 
 import shutil
 
+import export
 import pytest
 import test_imports
 import test_repository
 import test_site
-from notebooks import ROOT
+from notebooks import ROOT, read, write
 
 from gmlib.data import content, set_mnist
 
@@ -60,6 +61,31 @@ def test_a_fault_of_a_page_is_caught(body, gate, site):
     site(body)
     with pytest.raises(AssertionError):
         getattr(test_site, gate)("index.html")
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("```{novelty} X\nx\n```", "a directive that is not known: {novelty}"),
+        ("as {novelty}`x` says", "a role that is not known: {novelty}`x`"),
+        ("as {eq}`eq-gan-nowhere` says", "does not exist: eq-gan-nowhere"),
+        ("[so](gan-nowhere)", "a link to nothing that is known: [so](gan-nowhere)"),
+    ],
+)
+def test_what_only_the_site_can_read_is_not_exported(fault, words, tmp_path):
+    nb = read(ROOT / "chapters" / "gan.ipynb")
+    (number, cell), *_ = [(i, c) for i, c in enumerate(nb.cells) if "##" in c.source]
+    place = tmp_path / "chapters" / "gan.ipynb"
+    place.parent.mkdir()
+    write(nb, place)
+    exporter = export.Exporter()
+    assert exporter(place).cells
+    cell.source += f"\n\n{fault}"
+    write(nb, place)
+    with pytest.raises(export.Refused) as refused:
+        exporter(place)
+    assert f"gan.ipynb, cell {number}: " in str(refused.value)
+    assert words in str(refused.value)
 
 
 def test_an_import_against_the_floors_is_caught(tmp_path):

@@ -21,6 +21,7 @@ from notebooks import INSTALL, ROOT, read, tagged, write
 GITHUB = re.compile(r"https://github\.com/[A-Za-z0-9][\w-]*/[A-Za-z0-9._-]+")
 PLACEHOLDER = "https://repository.invalid/generative-models"
 COLAB = "https://colab.research.google.com"
+BRANCH = "notebooks"  # where the workflow of the site puts the exported lectures
 
 INSTALL_CELL = """\
 # gmlib-install: acts only where gmlib is missing, for example on Colab.
@@ -59,6 +60,12 @@ def site(url):
     return f"https://{owner.lower()}.github.io/" + ("" if own else f"{name}/")
 
 
+def colab(url, name):
+    """Return the address at which Colab opens an exported lecture."""
+    place = urlparse(url).path.strip("/")
+    return f"{COLAB}/github/{place}/blob/{BRANCH}/{name}.ipynb"
+
+
 def install_cell(url):
     """Return the text of the install cell."""
     if is_placeholder(url):
@@ -76,11 +83,9 @@ def badges(url):
             "> it is written to the site, the Colab buttons and the install cells.\n"
             "> Until then no notebook installs `gmlib` from anywhere."
         )
-    place = urlparse(url).path.strip("/")
-    colab = f"{COLAB}/github/{place}/blob/main/chapters/vae.ipynb"
     return (
         f"[Read the book]({site(url)}) · [Source]({url}) ·\n"
-        f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({colab})"
+        f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({colab(url, 'vae')})"
     )
 
 
