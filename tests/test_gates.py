@@ -256,6 +256,11 @@ STORED = {
 }
 
 
+if CHAPTER.stem in test_notebooks.PENDING:
+    for name in ("no hint", "no minutes", "no seeds"):
+        del STORED[name]
+
+
 @pytest.mark.parametrize("fault", STORED)
 def test_a_fault_in_a_stored_chapter_is_caught(fault, chapter):
     change, gate = STORED[fault]
