@@ -1,4 +1,4 @@
-"""Ring and grid: does a discriminator that is slow lose modes only early, or for good?"""
+"""Ring and grid: does a slow discriminator lose modes only early, or for good?"""
 
 from torch.nn.functional import logsigmoid
 
