@@ -23,11 +23,11 @@ from gmlib.objectives import (
 from gmlib.runtime import by_scale
 from gmlib.sweep import crossed
 
-critic_updates = by_scale(smoke=10, cpu=4000, gpu=100_000)
+critic_updates = by_scale(smoke=10, cpu=5000, gpu=100_000)
 parts = by_scale(smoke=2, cpu=8, gpu=8)  # of a training, with a look after each
 samples = by_scale(smoke=100, cpu=1000, gpu=10_000)
 width = by_scale(smoke=4, cpu=8, gpu=64)
-batch_size = by_scale(smoke=16, cpu=32, gpu=64)
+batch_size = by_scale(smoke=16, cpu=64, gpu=64)
 pace = by_scale(smoke=5, cpu=5, gpu=1)  # of the published learning rates
 
 # What differs from DCGAN in the generator and in the critic.
