@@ -6,7 +6,7 @@ the evidence runs on the device.
 """
 
 from gmlib.metrics.comparisons import paired_difference, separation_by_chance
-from gmlib.metrics.evidence import annealed_log_evidence, log_evidence
+from gmlib.metrics.evidence import annealed_log_evidence, log_evidence, summit
 from gmlib.metrics.judges import ImageJudge, Judge, judge, judge_network
 from gmlib.metrics.mode_counts import ModeCount, StackedCount, modes, stacked_modes
 from gmlib.metrics.quality import density_coverage, frechet_distance, inception_score
@@ -28,5 +28,6 @@ __all__ = [
     "paired_difference",
     "separation_by_chance",
     "stacked_modes",
+    "summit",
     "two_sample_test",
 ]
