@@ -83,7 +83,7 @@ def test_a_draw_of_the_posterior_makes_an_upper_bound(world, k):
 
 
 def test_the_sandwich_closes_on_data_of_a_network():
-    """A decoder with bends: the bounds agree at the summit, at the prior they do not."""
+    """A decoder with bends: the bounds agree at the summit, not at the prior."""
     runtime.seed(0)
     decoder = nets.mlp([2, 32, 40], "elu")
     p, p_z = lambda z: bernoulli(4 * decoder(z)), standard_normal(2)
