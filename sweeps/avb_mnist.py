@@ -139,7 +139,8 @@ def cell(kind, seed):
     def look():
         began = time.monotonic()
         with runtime.evaluating(net):
-            return evidence(x, q, p).mean().item(), time.monotonic() - began
+            log_p = evidence(x, q, p).mean()
+        return log_p, torch.tensor(time.monotonic() - began)
 
     p_data = data.images("train").map(data.binarize)
     half = rounds // 2
@@ -149,7 +150,7 @@ def cell(kind, seed):
     log_p_half, looked = dict(history.snapshots)[half]
     return {
         "rounds": rounds,
-        "train_s": round(history.seconds - looked, 1),
-        "log_p_half": log_p_half,
+        "train_s": round(history.seconds - looked.item(), 1),
+        "log_p_half": log_p_half.item(),
         **found,
     }
