@@ -17,8 +17,8 @@ images = by_scale(smoke=4, cpu=1000, gpu=2000)  # of the test set
 few = by_scale(smoke=2, cpu=50, gpu=200)  # of them, annealed as well
 temperatures = by_scale(smoke=3, cpu=1000, gpu=4000)
 grid = crossed(
-    kind=["VAE", "AVB", "AVB with adaptive contrast"],
     seed=range(by_scale(smoke=1, cpu=5, gpu=5)),
+    kind=["VAE", "AVB", "AVB with adaptive contrast"],
 )
 V, p_z = jensen_shannon, standard_normal(8)
 
