@@ -137,20 +137,21 @@ def cell(kind, seed):
         x = data.binarize(data.images("test").x[:images])
 
     def look():
-        began = time.monotonic()
+        began = time.process_time()
         with runtime.evaluating(net):
             log_p = evidence(x, q, p).mean()
-        return log_p, torch.tensor(time.monotonic() - began)
+        return log_p, torch.tensor(time.process_time() - began)
 
     p_data = data.images("train").map(data.binarize)
-    half = rounds // 2
+    half, began = rounds // 2, time.process_time()
     history = fit(players, p_data, rounds, batch_size=100, look=look, looks=[half])
+    trained = time.process_time() - began  # seconds that it had of the CPUs
     with runtime.evaluating(net):
         found = judged(x, q, p, rate)
     log_p_half, looked = dict(history.snapshots)[half]
     return {
         "rounds": rounds,
-        "train_s": round(history.seconds - looked.item(), 1),
+        "cpu_s": round(trained - looked.item(), 1),
         "log_p_half": log_p_half.item(),
         **found,
     }
