@@ -22,11 +22,12 @@ TRIES = 8  # inputs whose answers by torch travel with the figure
 CLOSE = 1e-3  # half precision must stay so close to torch
 # What the page runs, by its content: a change of it is a change of the library.
 SCRIPTS = {
-    "forward.js": "",
-    "parts.js": "",
-    "figure.js": "",
-    "training.js": "",
-    "live.css": "",
+    "parts.js": "84c31b8f08d800f4",
+    "forward.js": "82071e48172591ce",
+    "figure.js": "1cf67fb5d4473e91",
+    "training.js": "ffe89418dd1eedae",
+    "gan.js": "753accfb22eb83ff",
+    "live.css": "257f69d21df64844",
 }
 
 
@@ -68,7 +69,7 @@ def place(
         listed = ", ".join(f"{name} {n / 1000:.0f} kB" for name, n in sizes.items())
         raise ValueError(
             f"the figure {title!r} has {sum(sizes.values()) / 1000:.0f} kB ({listed}), "
-            f"more than {MOST / 1000:.0f}: take a smaller network"
+            f"more than {MOST / 1000:.0f}: take smaller networks, or show fewer values"
         )
     body = (
         f'<figure class="gm-live" data-kind="{kind}"><style>{style}</style>'
@@ -141,12 +142,10 @@ def live(
     start = {part.name: part.first().to(device) for part in inputs}
     shown = list(dict.fromkeys(name for part in outputs for name in part.names))
     program, values = record(steps, start, shown)
-    other, _ = record(steps, {n: tries[n][:1] for n in names}, shown)
-    if not program.same(other):
-        raise ValueError(
-            "a network computes otherwise for another input: a number was read out of "
-            "a tensor, as by item() or an if; use tensors only, as by torch.where"
-        )
+    found = [
+        _tried(steps, {n: x[i : i + 1] for n, x in tries.items()}, shown, program)
+        for i in range(TRIES)
+    ]
     values = {name: x.detach().cpu() for name, x in values.items()}
     specs = [
         [part.spec() | {"name": part.name, "label": part.label or part.name}
@@ -154,20 +153,18 @@ def live(
         [part.spec(values) | {"values": part.names, "label": part.label or part.name}
          for part in outputs],
     ]  # fmt: skip
-    found = [_tried(steps, {n: tries[n][i : i + 1] for n in names}, shown)
-             for i in range(TRIES)]  # fmt: skip
     halves = _bears_halves(program, steps, tries, shown, found)
     spec = {
         "inputs": specs[0],
         "outputs": specs[1],
-        "program": _packed(program, halves),
+        "program": packed_program(program, halves),
         "replay": {
             "inputs": {n: packed(tries[n]) for n in names},
             "answers": {n: packed(torch.stack([f[n] for f in found])) for n in shown},
         },
     }
     still = _still(inputs, outputs, values)
-    place("net", title, alt, spec, still, ("forward.js", "parts.js", "figure.js"))
+    place("net", title, alt, spec, still, ("parts.js", "forward.js", "figure.js"))
 
 
 def _arranged(inputs, networks, outputs) -> Networks:
@@ -199,12 +196,24 @@ def _arranged(inputs, networks, outputs) -> Networks:
     return steps
 
 
-def _tried(
-    steps: Networks, given: Mapping[str, Tensor], shown: Sequence[str]
-) -> dict[str, Tensor]:
-    """torch's answers to one input, flat."""
-    values = answers(steps, given)
+def _flat(values: Mapping[str, Tensor], shown: Sequence[str]) -> dict[str, Tensor]:
     return {name: values[name].detach().cpu().float().reshape(-1) for name in shown}
+
+
+def _tried(
+    steps: Networks,
+    given: Mapping[str, Tensor],
+    shown: Sequence[str],
+    program: Program,
+) -> dict[str, Tensor]:
+    """torch's answers to one input, for which it must compute the same."""
+    other, values = record(steps, given, shown)
+    if not program.same(other):
+        raise ValueError(
+            "a network computes otherwise for another input: a number was read out of "
+            "a tensor, as by item() or an if; use tensors only, as by torch.where"
+        )
+    return _flat(values, shown)
 
 
 def _bears_halves(
@@ -217,7 +226,8 @@ def _bears_halves(
     """Whether torch's answers stay where they are with weights of half precision."""
     with halved(program):
         for i, was in enumerate(found):
-            now = _tried(steps, {n: x[i : i + 1] for n, x in tries.items()}, shown)
+            given = {n: x[i : i + 1] for n, x in tries.items()}
+            now = _flat(answers(steps, given), shown)
             for name in shown:
                 far = (now[name] - was[name]).abs() / was[name].abs().clamp(min=1)
                 if not far.max() < CLOSE:
@@ -225,7 +235,7 @@ def _bears_halves(
     return True
 
 
-def _packed(program: Program, halves: bool) -> dict[str, Any]:
+def packed_program(program: Program, halves: bool) -> dict[str, Any]:
     """A program as the page reads it."""
     where, whole, half = [], [], []
     for index, x in program.constants.items():

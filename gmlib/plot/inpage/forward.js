@@ -13,8 +13,6 @@ const erf = x => {
   for (let n = 40; n > 0; n--) f = a + n / 2 / f;
   return Math.sign(x) * (1 - Math.exp(-a * a) / f / Math.sqrt(Math.PI));
 };
-const sigmoid = x => 1 / (1 + Math.exp(-x));
-const softplus = x => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 const even = x => {
   const r = Math.round(x);
   return Math.abs(x % 1) === 0.5 && r % 2 !== 0 ? r - 1 : r;
@@ -197,20 +195,6 @@ function pool(out, x, kind, [planes, h, wide, oh, ow], kernel, stride, pad, dila
       const count = kind === 'mean' ? kernel[0] * kernel[1] : inside;
       out[i] = kind === 'max' ? most : sum / count;
     }
-}
-
-// Numbers from base64: of 4 bytes, or of 2 (half precision).
-function numbers(text, half) {
-  const raw = atob(text.slice(text.indexOf(',') + 1)), bytes = new Uint8Array(raw.length);
-  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
-  if (!half) return new Float32Array(bytes.buffer);
-  const halves = new Uint16Array(bytes.buffer), all = new Float32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) {
-    const b = halves[i], e = b >> 10 & 31, m = b & 1023;
-    const size = e ? (1 + m / 1024) * 2 ** (e - 15) : m * 2 ** -24;
-    all[i] = b >> 15 ? -size : size;
-  }
-  return all;
 }
 
 // Returns {values, run}: set the lists of the inputs, run, read those of the outputs.

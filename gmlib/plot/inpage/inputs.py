@@ -331,7 +331,7 @@ class Pad:
 
     def still(self, ax: Axes) -> None:
         """Draw the first example."""
-        ax.imshow(self.examples[0, 0], cmap="gray", vmin=0, vmax=1)
+        ax.imshow(self.examples[0, 0].numpy(), cmap="gray", vmin=0, vmax=1)
         ax.set_axis_off()
 
 

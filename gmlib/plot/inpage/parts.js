@@ -1,5 +1,8 @@
 // What the figures in a page are made of: elements, controls, marks.
 
+const sigmoid = x => 1 / (1 + Math.exp(-x));
+const softplus = x => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
 const SVG = 'http://www.w3.org/2000/svg';
 
 function el(tag, given = {}, ...children) {
@@ -8,6 +11,20 @@ function el(tag, given = {}, ...children) {
   for (const [name, value] of Object.entries(given)) e.setAttribute(name, value);
   e.append(...children);
   return e;
+}
+
+// Numbers from base64: of 4 bytes, or of 2 (half precision).
+function numbers(text, half) {
+  const raw = atob(text.slice(text.indexOf(',') + 1)), bytes = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
+  if (!half) return new Float32Array(bytes.buffer);
+  const halves = new Uint16Array(bytes.buffer), all = new Float32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) {
+    const b = halves[i], e = b >> 10 & 31, m = b & 1023;
+    const size = e ? (1 + m / 1024) * 2 ** (e - 15) : m * 2 ** -24;
+    all[i] = b >> 15 ? -size : size;
+  }
+  return all;
 }
 
 const minus = text => text.replace('-', '−');

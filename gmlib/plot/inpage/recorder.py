@@ -7,7 +7,7 @@ page (`steps.TRANSLATED`).
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -211,7 +211,7 @@ def answers(networks: Networks, given: Mapping[str, Tensor]) -> dict[str, Tensor
 
 
 def record(
-    networks: Networks, given: Mapping[str, Tensor], shown: list[str]
+    networks: Networks, given: Mapping[str, Tensor], shown: Sequence[str]
 ) -> tuple[Program, dict[str, Tensor]]:
     """Record what networks make of an example; return torch's answers to it as well.
 

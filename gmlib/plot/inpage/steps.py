@@ -201,8 +201,9 @@ def _mse(r: Writer, func: Any, out: Tensor, given: Given) -> int:
 VIEWS = (
     "view", "_unsafe_view", "reshape", "permute", "transpose", "t", "unsqueeze",
     "squeeze", "expand", "slice", "select", "alias", "detach", "clone", "lift_fresh",
-    "diagonal", "unfold", "split", "split_with_sizes", "unbind", "repeat", "flip",
-    "roll", "constant_pad_nd", "pixel_shuffle", "pixel_unshuffle", "upsample_nearest1d",
+    "diagonal", "unfold", "split", "unsafe_split", "split_with_sizes", "unbind",
+    "repeat", "flip", "roll", "constant_pad_nd", "pixel_shuffle", "pixel_unshuffle",
+    "upsample_nearest1d",
     "upsample_nearest2d", "reflection_pad1d", "reflection_pad2d", "replication_pad1d",
     "replication_pad2d",
 )  # fmt: skip
