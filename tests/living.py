@@ -4,13 +4,87 @@ import base64
 import json
 
 import numpy as np
+import torch
 from bs4 import BeautifulSoup
+from torch import nn
 
+from gmlib import metrics, nets, plot
 from gmlib.plot.inpage import figure
 
+CLOSE = 2e-3
+DIGITS = list("0123456789")
 PAGE = """<!doctype html><html lang="en"{}><head><meta charset="utf-8">
 <title>Live</title><meta name="viewport" content="width=device-width">
 </head><body><main><h1>Live</h1>{}</main></body></html>"""
+
+
+def walk(width=32):
+    """A decoder over a plane, and what a judge says of its pictures."""
+    decoder = nets.mlp([2, width, 784], "tanh", shape=(1, 28, 28))
+    judge = metrics.judge("mnist").network
+    plot.live(
+        [plot.Plane("z", torch.randn(700, 2), torch.arange(700) % 10, DIGITS)],
+        {
+            "x": (lambda z: (3 * decoder(z)).sigmoid(), "z"),
+            "p": (lambda x: judge(x).softmax(1), "x"),
+        },
+        [plot.Picture("x", label="Decoded"), plot.Bars("p", DIGITS, label="Judged")],
+        title="A walk",
+        alt="Codes on a plane, and the picture of their middle.",
+    )
+
+
+def drawing():
+    """A pad, the code of what is drawn, and its reconstruction."""
+    encoder, decoder = nets.mlp([784, 8, 4]), nets.conv_decoder(2, width=4)
+    examples = torch.zeros(2, 1, 28, 28)
+    examples[0, 0, 4:24, 13:15], examples[1, 0, 10:18, 10:18] = 1, 0.5
+    codes = torch.randn(50, 2)
+    plot.live(
+        [plot.Pad("x", examples, ["a line", "a box"])],
+        {
+            "h": (encoder, "x"),
+            "m": (lambda h: h.chunk(2, 1)[0], "h"),
+            "s": (lambda h: h.chunk(2, 1)[1].exp(), "h"),
+            "r": (lambda m: decoder(m).sigmoid(), "m"),
+            "bits": (lambda x, r: (x - r).square().sum((1, 2, 3)), "x", "r"),
+        },
+        [
+            plot.Picture("x", label="Seen"),
+            plot.Posterior("m", "s", codes, label="Code"),
+            plot.Picture("r", label="Reconstruction"),
+            plot.Number("bits", "bits", 1, label="Cost"),
+        ],
+        title="Draw",
+        alt="A line, its code and its reconstruction.",
+    )
+
+
+def the_rest():
+    """Noise, a class for an embedding, sliders; several pictures, curves."""
+    embed, G = nn.Embedding(3, 2), nets.dcgan_generator(9, 3, width=4, size=16)
+    line = torch.linspace(-3, 3, 61)
+    plot.live(
+        [
+            plot.Noise("z", 5),
+            plot.Choice("c", ["red", "<green>", "blue"], torch.arange(3), "Colour"),
+            plot.Sliders("t", ["shift", "width"], 0.5, 2),
+        ],
+        {
+            "x": (lambda z, c, t: G(torch.cat([z, embed(c), t], 1)), "z", "c", "t"),
+            "two": (lambda x: torch.stack([x, -x], 1), "x"),
+            "f": (lambda t: torch.stack([line * t[:, :1], line + t[:, 1:]], 1), "t"),
+        },
+        [
+            plot.Picture("two", -1, 1, label="Sample"),
+            plot.Curve("f", (-3, 3), (-6, 6), ["steep", "high"], "x", "Lines"),
+        ],
+        title="The <rest>",
+        alt="Two pictures and two lines.",
+    )
+
+
+FIGURES = {"walk": walk, "drawing": drawing, "the rest": the_rest}
 
 
 def shown(monkeypatch, *calls):
@@ -66,6 +140,29 @@ class Opened:
         self.page.wait_for_timeout(50)  # a frame
         self.page.wait_for_timeout(400)  # it tells what it shows when one rests
         return words.inner_text()
+
+
+def described(figure):
+    """What a figure in a page says of itself."""
+    return json.loads(figure.locator('script[type="application/json"]').text_content())
+
+
+def replayed(figure, record, loss, adam=True):
+    """Gradients and weights that a GAN in a page has on torch's batch."""
+    x, z = (numbers(record[name], "<f8").tolist() for name in "xz")
+    given = [loss, x, z, record["rounds"], record["rate"], adam]
+    return figure.evaluate("(box, given) => box.replay(...given)", given)
+
+
+def gradients_far(figure, spec):
+    """How far the gradients of a GAN in a page are from torch's."""
+    most = 0.0
+    for loss, both in spec["replay"]["gradients"].items():
+        found = replayed(figure, spec["replay"], loss)["gradients"]
+        for name, there in both.items():
+            gap = np.array(found[name]) - numbers(there, "<f8")
+            most = max(most, np.abs(gap).max())
+    return most
 
 
 def far(figure, spec):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 from browser import OVERFLOW, launch
-from living import Opened, numbers, shown, spec_of
+from living import Opened, gradients_far, numbers, replayed, shown, spec_of
 from playwright.sync_api import sync_playwright
 from torch import nn
 
@@ -43,26 +43,26 @@ def page(browser, tmp_path, monkeypatch):
         assert len(page.requests) == 1
 
 
-def replayed(page, loss, adam=True):
-    record = page.spec["replay"]
-    x, z = (numbers(record[name], "<f8").tolist() for name in "xz")
-    given = [loss, x, z, record["rounds"], record["rate"], adam]
-    return page.figure().evaluate("(box, given) => box.replay(...given)", given)
-
-
 @pytest.mark.parametrize("loss", LOSSES)
 def test_its_gradients_are_torchs(page, loss):
-    found = replayed(page, loss)["gradients"]
+    found = replayed(page.figure(), page.spec["replay"], loss)["gradients"]
     for name, gradients in page.spec["replay"]["gradients"][loss].items():
         there = numbers(gradients, "<f8")
         assert abs(there).max() > 1e-3
         assert found[name] == pytest.approx(there.tolist(), abs=1e-10)
 
 
+def test_the_replay_sees_another_gradient(page):
+    assert gradients_far(page.figure(), page.spec) < 1e-10
+    gradients = page.spec["replay"]["gradients"]
+    gradients["minimax"] = gradients.pop("Wasserstein")
+    assert gradients_far(page.figure(), page.spec) > 1e-3
+
+
 @pytest.mark.parametrize("loss", ["non-saturating", "Wasserstein"])
 def test_its_steps_are_those_of_torchs_optimisers(page, loss):
     record = page.spec["replay"]["after"][loss]
-    found = replayed(page, loss, record["adam"])["after"]
+    found = replayed(page.figure(), page.spec["replay"], loss, record["adam"])["after"]
     for name in "DG":
         there = numbers(record[name], "<f8").tolist()
         assert found[name] == pytest.approx(there, abs=1e-8)

@@ -23,14 +23,15 @@ const INPUTS = {
     svg.setAttribute('aria-hidden', 'true');
     panel.append(svg, ...sliders.map(s => s.row));
     set(spec.start);
-    return { say: () => spec.names.map((n, i) => `${n} ${written(values[i])}`).join(', ') };
+    const say = (name, i) => `${name} ${written(values[i])}`;
+    return { say: () => spec.names.map(say).join(', ') };
   },
 
   sliders(spec, panel, values, change) {
+    names(panel, spec.names);
     const words = spec.names.map((name, i) => {
-      const limits = { low: spec.low, high: spec.high, step: spec.step, digits: spec.digits };
       values[i] = spec.start[i];
-      const s = range(name, { ...limits, start: spec.start[i] },
+      const s = range(name, { ...spec, start: spec.start[i] },
         v => { values[i] = v; change(); });
       panel.append(s.row);
       return () => `${name} ${written(values[i], spec.digits)}`;
@@ -44,7 +45,7 @@ const INPUTS = {
     const { row, list } = choice(spec.label, spec.words, set);
     panel.replaceChildren(row);
     set(0);
-    return { say: () => spec.words[+list.value] };
+    return { say: () => `${spec.label} ${spec.words[+list.value]}` };
   },
 
   noise(spec, panel, values, change) {
@@ -60,12 +61,12 @@ const INPUTS = {
   },
 
   pad(spec, panel, values, change) {
-    const side = 224, canvas = el('canvas', { width: side, height: side });
+    const side = 196, canvas = el('canvas', { width: side, height: side });
     const words = `${spec.label}: draw here with the pointer, or choose an example`;
     const pen = canvas.getContext('2d'), examples = numbers(spec.examples, false);
     const small = el('canvas', { width: 28, height: 28 });
     let strokes = [], word = '';
-    Object.assign(canvas, { className: 'gm-live-pad' });
+    Object.assign(canvas, { className: 'gm-live-paper' });
     Object.entries({ role: 'img', 'aria-label': words }).forEach(
       given => canvas.setAttribute(...given));
     const clear = () => {
@@ -115,8 +116,9 @@ const OUTPUTS = {
     const rows = Math.ceil(spec.n / spec.columns);
     const width = spec.columns * (spec.w + 1) - 1, height = rows * (spec.h + 1) - 1;
     const canvas = el('canvas', { width, height, role: 'img', 'aria-label': spec.label });
-    const times = Math.max(1, Math.round((spec.n > 1 ? 560 : 224) / width));
+    const times = Math.max(1, Math.round((spec.n > 1 ? 560 : 196) / width));
     canvas.style.width = `${times * width}px`;
+    if (spec.n > 1) panel.style.flexBasis = '100%';
     panel.append(canvas);
     return x => { sheet(canvas, x, spec); return ''; };
   },
@@ -127,6 +129,7 @@ const OUTPUTS = {
       const row = el('li', {}, el('span', {}, word), el('span', {}, bar), share);
       return { row, bar, share };
     });
+    names(panel, spec.words);
     panel.append(el('ul', { class: 'gm-live-bars' }, ...rows.map(r => r.row)));
     return x => {
       const top = one.argmax(x, 0, x.length);
@@ -156,14 +159,13 @@ const OUTPUTS = {
       svg.append(el('path', { class: 'gm-live-axis', d: `M0 ${up(0)}H${w}` }));
     const lines = spec.words.map((_, k) => el('path', { class: `gm-live-line-${k % 4}` }));
     svg.append(...lines);
-    const names = spec.words.map((word, k) => el('span', {}, el('svg',
+    const keys = spec.words.map((word, k) => el('span', {}, el('svg',
       { viewBox: '0 0 24 8', class: 'gm-live-key', 'aria-hidden': 'true' },
       el('path', { class: `gm-live-line-${k % 4}`, d: 'M0 4H24' })), word));
     const ends = el('div', { class: 'gm-live-ends' },
-      el('span', {}, spec.ends[0]), el('span', {}, spec.words.length > 1 ? '' : spec.xlabel),
-      el('span', {}, spec.ends[1]));
+      ...[spec.ends[0], spec.xlabel, spec.ends[1]].map(w => el('span', {}, w)));
     const limits = `${minus(spec.limits[0])} to ${minus(spec.limits[1])} in height`;
-    panel.append(svg, ends, el('div', { class: 'gm-live-row' }, ...names, limits));
+    panel.append(svg, ends, el('div', { class: 'gm-live-row' }, ...keys, limits));
     return x => {
       const n = x.length / lines.length;
       lines.forEach((line, k) => line.setAttribute('d', Array.from({ length: n }, (_, i) =>
@@ -192,13 +194,16 @@ const OUTPUTS = {
 
 function start(box) {
   box.setAttribute('data-alive', '');
-  const spec = JSON.parse(box.querySelector('script[type="application/json"]').textContent);
-  const { program } = spec, { values, run } = build(program);
-  const stage = el('div', { class: 'gm-live-stage', role: 'group', 'aria-label': spec.alt });
+  const spec = described(box), { program } = spec, { values, run } = build(program);
+  const group = { class: 'gm-live-stage', role: 'group', 'aria-label': spec.alt };
+  const stage = el('div', group);
   const state = el('figcaption', { 'aria-live': 'polite' });
+  let together; // small controls share a panel
   const panel = ({ label, kind }) => {
     const made = el('div', { class: `gm-live-panel gm-live-${kind}` }, el('p', {}, label));
-    stage.append(made);
+    if (!['sliders', 'choice', 'noise'].includes(kind)) stage.append(made);
+    else if (together) together.append(made);
+    else stage.append(together = el('div', { class: 'gm-live-panel gm-live-few' }, made));
     return made;
   };
   let asked = 0, timer = 0, inputs = [], outputs = [];

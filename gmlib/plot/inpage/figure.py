@@ -22,12 +22,12 @@ TRIES = 8  # inputs whose answers by torch travel with the figure
 CLOSE = 1e-3  # half precision must stay so close to torch
 # What the page runs, by its content: a change of it is a change of the library.
 SCRIPTS = {
-    "parts.js": "84c31b8f08d800f4",
+    "parts.js": "4986b17e4a55488d",
     "forward.js": "82071e48172591ce",
-    "figure.js": "1cf67fb5d4473e91",
+    "figure.js": "16922d3022b36817",
     "training.js": "ffe89418dd1eedae",
-    "gan.js": "753accfb22eb83ff",
-    "live.css": "257f69d21df64844",
+    "gan.js": "ec0408a4c7ec0d13",
+    "live.css": "b17f5864ec4a5fc7",
 }
 
 
@@ -71,8 +71,10 @@ def place(
             f"the figure {title!r} has {sum(sizes.values()) / 1000:.0f} kB ({listed}), "
             f"more than {MOST / 1000:.0f}: take smaller networks, or show fewer values"
         )
+    # JupyterLab leaves the keys to what has the second attribute.
     body = (
-        f'<figure class="gm-live" data-kind="{kind}"><style>{style}</style>'
+        f'<figure class="gm-live" data-kind="{kind}" data-lm-suppress-shortcuts="true">'
+        f"<style>{style}</style>"
         f"<p><strong>{html.escape(title)}</strong></p>"
         f'<img src="{uri}" width="{w // 2}" height="{h // 2}" alt="{html.escape(alt)}">'
         f'<script type="application/json">{data}</script></figure>'

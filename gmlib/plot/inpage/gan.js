@@ -103,22 +103,23 @@ function drawGame(pen, game, arrows) {
 }
 
 function historyOf(panel) {
-  const [w, h] = [300, 120], names = ['D', 'G'];
+  const [w, h] = [300, 120], players = ['D', 'G'];
   const svg = el('svg', { viewBox: `0 0 ${w} ${h}`, role: 'img',
     'aria-label': 'The losses of the last rounds' });
-  const lines = names.map((_, k) => el('path', { class: `gm-live-line-${k}` }));
+  const lines = players.map((_, k) => el('path', { class: `gm-live-line-${k}` }));
   const words = el('div', { class: 'gm-live-row' });
   svg.append(...lines);
   panel.append(svg, words);
   return losses => {
-    const all = names.map(k => losses[k].slice(-300));
+    const all = players.map(k => losses[k].slice(-300));
     const seen = all.flat().filter(Number.isFinite);
     const low = Math.min(...seen, 0), high = Math.max(...seen, low + 0.1);
     lines.forEach((line, k) => line.setAttribute('d', all[k].map((v, i) =>
       Number.isFinite(v) && `${i && Number.isFinite(all[k][i - 1]) ? 'L' : 'M'}` +
         `${(w * i / 299).toFixed(1)} ${(h - (v - low) / (high - low) * h).toFixed(1)}`
     ).filter(Boolean).join('')));
-    words.textContent = `D: line, G: dashes; ${written(low)} to ${written(high)} in height`;
+    const span = `${written(low)} to ${written(high)} in height`;
+    words.textContent = seen.length ? `D: line, G: dashes; ${span}` : 'No rounds yet';
   };
 }
 
@@ -140,10 +141,12 @@ function controls(box, game, show, panel) {
   row(pick('Data', spec.data.map(d => d.name), i => { set.data = i; }),
     pick('Loss', spec.losses, i => { set.loss = spec.losses[i]; }),
     pick('Optimiser', ['Adam', 'SGD'], i => { set.adam = !i; }));
+  names(panel, ['Steps of D a round, k']);
   const rate = v => (10 ** v).toPrecision(2);
   for (const net of ['D', 'G'])
-    panel.append(range(`Learning rate of ${net}`, { low: -4, high: -0.5, step: 0.1,
-      start: Math.log10(set.rates[net]), show: rate }, v => { set.rates[net] = 10 ** v; }).row);
+    panel.append(range(`Learning rate of ${net}`,
+      { low: -4, high: -0.5, step: 0.1, start: Math.log10(set.rates[net]), show: rate },
+      v => { set.rates[net] = 10 ** v; }).row);
   const whole = { low: 1, high: 10, step: 1, digits: 0 };
   panel.append(
     range('Steps of D a round, k', { ...whole, start: set.k }, v => { set.k = v; }).row,
@@ -155,20 +158,23 @@ function controls(box, game, show, panel) {
 
 function startGame(box) {
   box.setAttribute('data-alive', '');
-  const spec = JSON.parse(box.querySelector('script[type="application/json"]').textContent);
-  const game = new Game(spec), canvas = el('canvas', { width: FACE, height: FACE });
-  const stage = el('div', { class: 'gm-live-stage', role: 'group', 'aria-label': spec.alt });
-  const panel = words => {
-    const made = el('div', { class: 'gm-live-panel gm-live-game' }, el('p', {}, words));
-    stage.append(made);
+  const spec = described(box), game = new Game(spec), fine = { width: 2 * FACE, height: 2 * FACE };
+  const canvas = el('canvas', fine);
+  const group = { class: 'gm-live-stage', role: 'group', 'aria-label': spec.alt };
+  const stage = el('div', group);
+  const panel = (words, kind, into = stage) => {
+    const made = el('div', { class: `gm-live-panel gm-live-${kind}` }, el('p', {}, words));
+    into.append(made);
     return made;
   };
   const state = el('figcaption', { 'aria-live': 'polite' }), pen = canvas.getContext('2d');
   canvas.setAttribute('role', 'img');
+  pen.scale(2, 2);
   Object.assign(box, { playing: false, arrows: true, pace: 1 });
-  panel('Data □ and samples ●; blue where D sees data').append(canvas);
-  const side = panel('Train');
-  const history = historyOf(panel('Losses'));
+  const face = panel('Data □ and samples ●; blue where D sees data', 'face');
+  face.append(canvas);
+  const history = historyOf(panel('Losses', 'losses', face));
+  const side = panel('Train', 'game');
   let asked = 0, told = 0;
   const tell = () => {
     const losses = game.round ? `; losses: D ${written(game.lossD ?? 0)}, ` +

@@ -37,7 +37,7 @@ class Codes:
     @classmethod
     def of(cls, codes: Any, labels: Any, words: Sequence[str] | None) -> "Codes":
         """Read codes (n, 2) and their classes; keep at most `POINTS`."""
-        points = checks.tensor("codes", codes, (None, 2), "cpu").float()
+        points = checks.tensor("codes", codes, (None, 2), torch.device("cpu")).float()
         classes = torch.zeros(len(points)).long()
         if labels is not None:
             classes = checks.array("labels", labels, "cpu").long()
@@ -68,7 +68,8 @@ class Codes:
             colour = CLASSES[k % len(CLASSES)]
             ax.scatter(part[:, 0], part[:, 1], s=4, color=colour, lw=0)
             if len(part) and word:
-                ax.text(*np.median(part, 0), word, ha="center", va="center")
+                x, y = np.median(part, 0)
+                ax.text(x, y, word, ha="center", va="center")
         ax.set(xlim=(-lim, lim), ylim=(-lim, lim), aspect="equal", xticks=[], yticks=[])
 
 

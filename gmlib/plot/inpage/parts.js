@@ -27,6 +27,9 @@ function numbers(text, half) {
   return all;
 }
 
+const described = box =>
+  JSON.parse(box.querySelector('script[type="application/json"]').textContent);
+
 const minus = text => text.replace('-', '−');
 const written = (x, digits = 2) => minus((Math.abs(x) < 1e-9 ? 0 : x).toFixed(digits));
 const percent = p => `${(100 * p).toFixed(p > 0.0995 || p < 0.0005 ? 0 : 1)} %`;
@@ -44,6 +47,10 @@ function range(name, { low, high, step, start, digits = 2, show }, act) {
   const row = el('label', { class: 'gm-live-range' }, el('span', {}, name), input, value);
   return { row, input, set: v => { input.value = v; tell(); } };
 }
+
+// Let the names before ranges or bars take the room of the longest.
+const names = (panel, words) => panel.style.setProperty(
+  '--name', `${Math.min(10, 0.4 + 0.6 * Math.max(...words.map(w => w.length)))}em`);
 
 function button(words, act) {
   const b = el('button', { type: 'button' }, words);
@@ -143,9 +150,8 @@ function centred(strokes) {
     Object.assign(pen, { lineWidth: width, lineCap: 'round', lineJoin: 'round' });
     for (const stroke of strokes) {
       pen.beginPath();
-      for (const [x, y] of stroke)
+      for (const [x, y] of stroke.length > 1 ? stroke : [...stroke, ...stroke])
         pen.lineTo((x - (left + right) / 2) * scale, (y - (top + bottom) / 2) * scale);
-      if (stroke.length === 1) pen.lineTo(pen.x, pen.y);
       pen.stroke();
     }
     const data = pen.getImageData(0, 0, 28 * fine, 28 * fine).data;

@@ -22,6 +22,7 @@ ACTIVATIONS: dict[type[nn.Module], tuple[str, str]] = {
     nn.Sigmoid: ("sigmoid", ""),
 }
 LOSSES = ("non-saturating", "minimax", "Wasserstein")
+CPU = torch.device("cpu")
 POINTS, BATCH, ROUNDS = 400, 16, 3  # of a data set; of the record of torch's steps
 
 
@@ -49,7 +50,7 @@ def layers(name: str, network: nn.Module) -> list[list[Any]]:
 def flat(network: nn.Module, gradients: bool = False) -> Tensor:
     """All weights of a network, or their gradients, in float64."""
     parts = [p.grad if gradients else p for p in network.parameters()]
-    return torch.cat([p.detach().double().cpu().reshape(-1) for p in parts])
+    return torch.cat([p.detach().double().reshape(-1) for p in parts if p is not None])
 
 
 def losses(loss: str, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,6 +59,12 @@ def losses(loss: str, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         return fake.mean() - real.mean(), -fake.mean()
     of_g = F.softplus(-fake).mean() if loss == LOSSES[0] else -F.softplus(fake).mean()
     return F.softplus(-real).mean() + F.softplus(fake).mean(), of_g
+
+
+def _optimiser(network: nn.Module, adam: bool, rate: float) -> torch.optim.Optimizer:
+    if adam:
+        return torch.optim.Adam(network.parameters(), rate, betas=(0.5, 0.999))
+    return torch.optim.SGD(network.parameters(), rate)
 
 
 def record(
@@ -76,12 +83,7 @@ def record(
         found["gradients"][loss] = gradients
     for loss, adam in ((LOSSES[0], True), (LOSSES[2], False)):
         g, d = copy.deepcopy((G, D))
-        kind, more = (
-            (torch.optim.Adam, {"betas": (0.5, 0.999)})
-            if adam
-            else (torch.optim.SGD, {})
-        )
-        steps = [kind(n.parameters(), found["rate"], **more) for n in (d, g)]
+        steps = [_optimiser(n, adam, found["rate"]) for n in (d, g)]
         for _ in range(ROUNDS):
             for i, step in enumerate(steps):
                 step.zero_grad()
@@ -167,7 +169,7 @@ def live_gan(
         raise ValueError("G returns points (n, 2), D takes them and returns logits")
     sets = {}
     for name, points in data.items():
-        points = checks.tensor(name, points, (None, 2), "cpu").float()
+        points = checks.tensor(name, points, (None, 2), CPU).float()
         sets[name] = points[:: -(-len(points) // POINTS)]
     if not sets:
         raise ValueError("a GAN needs data")
@@ -199,5 +201,5 @@ def _still(data: Tensor, samples: Tensor, lim: float) -> Any:
     fig, ax = new(4.0, 4.0)
     scatter(data, ax, "data", "data", lim=lim)
     scatter(samples, ax, "samples", "model", lim=lim)
-    ax.legend()
+    ax.legend(markerscale=3)
     return fig
