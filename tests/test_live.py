@@ -25,7 +25,7 @@ from playwright.sync_api import sync_playwright
 from serve import serve
 from torch import nn
 
-from gmlib import plot
+from gmlib import nets, plot
 from gmlib.plot.inpage import figure
 
 
@@ -253,6 +253,25 @@ def test_weights_are_halved_only_where_it_does_not_show(monkeypatch):
     assert sum(half for *_, half in small["program"]["constants"]) == 1
     assert sum(half for *_, half in large["program"]["constants"]) == 0
     assert torch.equal(wide.weight, weights), "the network is as it was"
+
+
+def test_a_network_in_training_mode_is_shown_in_evaluation_and_left_alone(monkeypatch):
+    network = nets.mlp([8, 128, 784], batch_norm=True, shape=(1, 28, 28)).train()
+    before = {name: x.clone() for name, x in network.state_dict().items()}
+
+    def of():
+        plot.live(
+            [plot.Noise("z", 8)],
+            {"x": (lambda z: network(z).sigmoid(), "z")},
+            [plot.Picture("x")],
+            title="Noise",
+            alt="A picture made of noise.",
+        )
+
+    (spec,) = map(spec_of, shown(monkeypatch, of))
+    assert sum(half for *_, half in spec["program"]["constants"]) == 2
+    assert all(torch.equal(before[n], x) for n, x in network.state_dict().items())
+    assert all(layer.training for layer in network.modules())
 
 
 def plain(**changes):

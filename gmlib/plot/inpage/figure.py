@@ -14,7 +14,14 @@ from gmlib import runtime
 from gmlib.plot.figures import new
 from gmlib.plot.inpage.inputs import CLASSES, Input, packed
 from gmlib.plot.inpage.outputs import Output
-from gmlib.plot.inpage.recorder import Networks, Program, answers, halved, record
+from gmlib.plot.inpage.recorder import (
+    Networks,
+    Program,
+    Recorder,
+    answers,
+    halved,
+    record,
+)
 from gmlib.plot.pictures import data_uri
 
 MOST = 1_000_000  # bytes of a figure
@@ -226,7 +233,7 @@ def _bears_halves(
     found: Sequence[Mapping[str, Tensor]],
 ) -> bool:
     """Whether torch's answers stay where they are with weights of half precision."""
-    with halved(program):
+    with halved(program), Recorder().watching():
         for i, was in enumerate(found):
             given = {n: x[i : i + 1] for n, x in tries.items()}
             now = _flat(answers(steps, given), shown)
