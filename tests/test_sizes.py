@@ -32,6 +32,13 @@ def too_large(name, source):
     ]
 
 
+def test_scripts_of_a_page_are_small():
+    files = sorted([*ROOT.glob("gmlib/**/*.js"), *ROOT.glob("book/static/*.js")])
+    assert len(files) > 3
+    found = [(f.name, len(f.read_text("utf8").splitlines())) for f in files]
+    assert not [(name, lines) for name, lines in found if lines > FILE]
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_files_and_functions_are_small(folder):
     files = sorted((ROOT / folder).rglob("*.py"))
