@@ -123,10 +123,13 @@ def _assert_legible(figure: Figure) -> None:
     """Raise ValueError for text of a drawn figure that is too small on the page."""
     pixels = min(DPI / 2, COLUMN / figure.get_figwidth()) / 72  # of a point
     texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text()]
-    small = min(texts, key=lambda text: text.get_fontsize(), default=None)
-    if small is not None and (high := small.get_fontsize() * pixels) < LEAST - 0.05:
+    high, words = min(
+        ((float(t.get_fontsize()) * pixels, t.get_text()) for t in texts),
+        default=(LEAST, ""),
+    )
+    if high < LEAST - 0.05:
         raise ValueError(
-            f"the text {small.get_text()!r} would be {high:.1f} px high on the page,"
+            f"the text {words!r} would be {high:.1f} px high on the page,"
             f" less than {LEAST:g}: give it fontsize {LEAST / pixels:.1f} or more, or"
             " make the figure narrower"
         )
