@@ -147,6 +147,7 @@ def test_an_answer_that_raises_is_told_how(shown):
         (0.50001, 0.5, None),
         (float("nan"), 0.5, "is right: expected 0.5, got nan"),
         (torch.tensor([0.5]), 0.5, None),
+        (3.1421, 3.14159, "is right: expected 3.14159, got 3.1421"),
         ("W", "W", None),
         (True, False, "is right: expected False, got True"),
         ([1.0, 3.0], [1.0, 2.0], "is right: expected [1, 2], got [1, 3]"),

@@ -30,6 +30,8 @@ def facts(claim):
             parts.append(f"{key} {value(claim[key])}")
     if claim["seeds"]:
         parts.append(f"{claim['seeds']} seeds")
+    if claim.get("why_one"):
+        parts.append(f"one suffices: {claim['why_one']}")
     if claim.get("recorded"):
         parts.append(f"recorded in data/results/{claim['recorded']}.csv")
     return "; ".join(parts)

@@ -18,7 +18,7 @@ from labels import Book
 from myst import Unreadable
 from nbformat import from_dict
 from nbformat.v4 import new_markdown_cell
-from notebooks import INSTALL, ROOT, chosen, read, tags, write
+from notebooks import EMBEDDED, INSTALL, ROOT, chosen, read, tags, write
 from plain import Page, Part
 
 COURSE = "Deep Generative Models"
@@ -32,7 +32,6 @@ HIDDEN = {  # the code of a cell that only draws, in Jupyter, Colab and Kaggle
 IN_CODE = re.compile(
     r"\{(?:doc|eq|ref|numref|term|cite:\w+|prf:\w+)\}`[^`]*`|`{3,}\{.*"
 )
-EMBEDDED = re.compile(r"base64,[A-Za-z0-9+/=\s]+")
 SLIDER = 'class="gm-slider"'
 TRUST = (
     '<p class="gm-trust" style="margin:.5em 0 0"><small>To move it, trust this notebook'

@@ -113,7 +113,13 @@ def _difference(got: Any, expected: Any, tolerance: float = 1e-4) -> str:
 
 
 def _against(expected: Any, got: Any) -> str:
-    return f"expected {readable(plain(expected))}, got {readable(plain(got))}"
+    """Say both, with as many digits as tell them apart."""
+    words = ["", ""]
+    for digits in (4, 6, 9, 17):
+        words = [readable(plain(v, digits), digits) for v in (expected, got)]
+        if words[0] != words[1]:
+            break
+    return f"expected {words[0]}, got {words[1]}"
 
 
 def _unwritten(candidate: Any) -> bool:

@@ -28,28 +28,28 @@ def named(identifier: str) -> str:
     return identifier
 
 
-def plain(value: Any) -> Any:
-    """Turn measured values into JSON: numbers to six digits, tensors to lists.
+def plain(value: Any, digits: int = 6) -> Any:
+    """Turn measured values into JSON: numbers to so many digits, tensors to lists.
 
     JSON has no infinity: it becomes the word.
     """
     if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): plain(v, digits) for k, v in value.items()}
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        return [plain(v, digits) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value).replace("inf", "∞").replace("-", "−")
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
 
 
-def readable(value: Any) -> str:
-    """Return what `plain` returned as a reader sees it: numbers to four digits."""
+def readable(value: Any, digits: int = 4) -> str:
+    """Return what `plain` returned as a reader sees it: numbers to so many digits."""
     if isinstance(value, dict):
-        return ", ".join(f"{k} {readable(v)}" for k, v in value.items())
+        return ", ".join(f"{k} {readable(v, digits)}" for k, v in value.items())
     if isinstance(value, list):
-        return "[" + ", ".join(map(readable, value)) + "]"
+        return "[" + ", ".join(readable(v, digits) for v in value) + "]"
     if isinstance(value, float):
-        return f"{value + 0.0:.4g}".replace("-", "−")  # a zero has no sign
+        return f"{value + 0.0:.{digits}g}".replace("-", "−")  # a zero has no sign
     return str(value)
