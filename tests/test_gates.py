@@ -227,6 +227,14 @@ STORED = {
         a_lost_solution,
         test_notebooks.test_it_has_exercises_with_solutions,
     ),
+    "no hint": (
+        no_hint,
+        test_notebooks.test_an_exercise_says_how_long_it_takes_and_has_a_hint,
+    ),
+    "no minutes": (
+        no_minutes,
+        test_notebooks.test_an_exercise_says_how_long_it_takes_and_has_a_hint,
+    ),
     "no seeds": (no_seeds, test_notebooks.test_its_empirical_claims_say_their_seeds),
     "a path": (a_path_of_the_machine, test_notebooks.test_its_outputs_are_clean),
     "an error": (an_error_in_the_outputs, test_notebooks.test_its_outputs_are_clean),
@@ -253,14 +261,6 @@ def test_a_fault_in_a_stored_chapter_is_caught(fault, chapter):
     change, gate = STORED[fault]
     with pytest.raises((AssertionError, KeyError)):
         gate(chapter(change))
-
-
-def test_an_exercise_without_its_hint_or_its_minutes_is_caught(chapter):
-    gate = test_notebooks.test_an_exercise_says_how_long_it_takes_and_has_a_hint
-    gate(TEMPLATE)
-    for fault in (no_hint, no_minutes):
-        with pytest.raises(AssertionError):
-            gate(chapter(fault, of=TEMPLATE))
 
 
 def test_no_book_is_built_on_a_false_claim(chapter, monkeypatch, capsys):

@@ -32,13 +32,6 @@ HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 each_lecture = pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.stem)
-# They have yet to be rewritten to the rules of length, exercises, names and seeds: the
-# branch c-lectures holds their new texts, which wait for their runs.
-PENDING = {path.stem for path in LECTURES}
-UNSAID = {"vae", "dcgan_tricks", "ali", "avb"}  # do not yet say all their seeds
-each_new_lecture = pytest.mark.parametrize(
-    "path", [p for p in LECTURES if p.stem not in PENDING], ids=lambda path: path.stem
-)
 each_notebook = pytest.mark.parametrize(
     "path", [*CHAPTERS, TEMPLATE], ids=lambda path: path.stem
 )
@@ -144,7 +137,7 @@ def test_tensors_leave_the_device_before_numpy_sees_them(path):
             assert ".detach(" not in cell.source, "the engine knows whose gradients"
 
 
-@each_new_lecture
+@each_lecture
 def test_an_exercise_says_how_long_it_takes_and_has_a_hint(path):
     """Between its fences: `*10 minutes · easy.*` first, and a fold called Hint."""
     text, fence = prose(read(path)), "`{3,}"
@@ -202,9 +195,7 @@ def test_its_claims_hold(path):
     assert not failed
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in LECTURES if p.stem not in UNSAID], ids=lambda path: path.stem
-)
+@each_lecture
 def test_its_empirical_claims_say_their_seeds(path):
     claims = [c for c in records(read(path), CLAIM) if c["kind"] == "empirical"]
     assert not [

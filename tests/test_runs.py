@@ -24,7 +24,7 @@ from notebooks import (
     read,
     records,
 )
-from test_notebooks import CHAPTERS, PENDING, TEMPLATE, assert_two_sided
+from test_notebooks import CHAPTERS, TEMPLATE, assert_two_sided
 from warm import warm
 
 SPENT = ROOT / "_build" / "spent"  # read by tools/test.py
@@ -95,8 +95,7 @@ def run(path, tmp_path):
     # What a cell prints comes in one piece or in several, as it happens.
     texts = ("".join(o.text for o in cell.outputs) for cell in nb.cells[-3:])
     twice, facts, where = texts
-    pending = path.is_relative_to(ROOT) and path.stem in PENDING
-    assert pending or not in_words(json.loads(twice)), "names of two kinds"
+    assert not in_words(json.loads(twice)), "names of two kinds"
     return nb, json.loads(facts), where.splitlines()
 
 
