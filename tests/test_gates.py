@@ -13,7 +13,7 @@ import pytest
 import test_notebooks
 import test_runs
 from nbformat.v4 import new_code_cell
-from notebooks import CHECK, CLAIM, ROOT, outputs_hash, read, write
+from notebooks import CHECK, CLAIM, PREDICTION, ROOT, outputs_hash, read, write
 
 import book
 from gmlib.lecture import ClaimFailed, check, claim
@@ -156,6 +156,18 @@ def no_seeds(nb):
     first(nb, CLAIM, kind="empirical").update(seeds=None, why_one=None)
 
 
+def an_unanswered_question(nb):
+    record = next(o for o in outputs(nb, PREDICTION) if "answer" in o.data[PREDICTION])
+    del record.data[PREDICTION]
+
+
+def two_questions(nb):
+    kept = sorted({r.data[PREDICTION]["id"] for r in outputs(nb, PREDICTION)})[:2]
+    for record in list(outputs(nb, PREDICTION)):
+        if record.data[PREDICTION]["id"] not in kept:
+            del record.data[PREDICTION]
+
+
 def a_path_of_the_machine(nb):
     html(nb, "Claim holds", "Claim holds in /" + "home/ada/run")
 
@@ -236,6 +248,8 @@ STORED = {
         test_notebooks.test_an_exercise_says_how_long_it_takes_and_has_a_hint,
     ),
     "no seeds": (no_seeds, test_notebooks.test_its_empirical_claims_say_their_seeds),
+    "no answer": (an_unanswered_question, test_notebooks.test_it_asks_before_it_shows),
+    "few questions": (two_questions, test_notebooks.test_it_asks_before_it_shows),
     "a path": (a_path_of_the_machine, test_notebooks.test_its_outputs_are_clean),
     "an error": (an_error_in_the_outputs, test_notebooks.test_its_outputs_are_clean),
     "a warning": (a_warning_in_the_outputs, test_notebooks.test_its_outputs_are_clean),

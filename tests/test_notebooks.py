@@ -12,6 +12,7 @@ from notebooks import (
     CHECK,
     CLAIM,
     INSTALL,
+    PREDICTION,
     ROOT,
     chapters,
     code_cells,
@@ -159,6 +160,17 @@ def test_it_has_exercises_with_solutions(path):
     assert sorted(solved) == sorted(exercises)
 
 
+def assert_answered(predictions):
+    """Every question is answered once, after it was asked, by one of its answers."""
+    asked = {}
+    for record in predictions:
+        if "question" in record:
+            assert asked.setdefault(record["id"], record) is record
+        else:
+            assert record["answer"] in asked.pop(record["id"])["answers"]
+    assert not asked, f"never answered: {list(asked)}"
+
+
 def assert_two_sided(checks):
     """Every starter fails its check and is told why, every solution passes."""
     for check in checks:
@@ -183,6 +195,13 @@ def test_its_outputs_come_from_a_real_run(path):
     seconds = stamp.get("cpu_seconds", stamp["seconds"])
     assert not over_budget(read(path), stamp["scale"], seconds, mib)
     assert not [name for name in stamp["data"] if "digits" in name.lower()]
+
+
+@each_lecture
+def test_it_asks_before_it_shows(path):
+    predictions = records(read(path), PREDICTION)
+    assert_answered(predictions)
+    assert len(predictions) >= 6, "three questions, three answers"
 
 
 @each_chapter
@@ -260,7 +279,7 @@ def test_its_outputs_are_clean(path):
 
 
 def test_claims_and_exercises_have_names_of_their_own():
-    for kind in (CLAIM, CHECK):
+    for kind in (CLAIM, CHECK, PREDICTION):
         owner = {}
         for path in CHAPTERS:
             for name in {record["id"] for record in records(read(path), kind)}:

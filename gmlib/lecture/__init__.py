@@ -8,12 +8,14 @@ from gmlib.lecture.claims import CLAIM, ClaimFailed, claim
 from gmlib.lecture.exercises import CHECK, check
 from gmlib.lecture.opening import Run, begin
 from gmlib.lecture.page import say
+from gmlib.lecture.predictions import PREDICTION, predict
 from gmlib.lecture.shown import mean_std, show, table
 from gmlib.runtime import by_scale
 
 __all__ = [
     "CHECK",
     "CLAIM",
+    "PREDICTION",
     "ClaimFailed",
     "Run",
     "begin",
@@ -21,6 +23,7 @@ __all__ = [
     "check",
     "claim",
     "mean_std",
+    "predict",
     "say",
     "show",
     "table",
