@@ -84,7 +84,18 @@ def the_rest():
     )
 
 
-FIGURES = {"walk": walk, "drawing": drawing, "the rest": the_rest}
+def sliders():
+    """Numbers alone: nothing here calls for an answer before it is moved."""
+    plot.live(
+        [plot.Sliders("a", ["a", "b"])],
+        {"y": (lambda a: a.square().sum(1), "a")},
+        [plot.Number("y", label="Sum")],
+        title="A sum of squares",
+        alt="A number made of two.",
+    )
+
+
+FIGURES = {"walk": walk, "drawing": drawing, "the rest": the_rest, "sliders": sliders}
 
 
 def shown(monkeypatch, *calls):

@@ -64,6 +64,7 @@ def picture(page, name, i=0):
 def test_the_page_answers_as_torch_does(opened, name):
     page = opened(FIGURES[name])
     assert far(page.figure(), page.specs[0]) < CLOSE
+    assert page.settled(), "it says something before it is moved"
 
 
 def test_the_replay_sees_another_network(opened):
@@ -253,6 +254,18 @@ def test_weights_are_halved_only_where_it_does_not_show(monkeypatch):
     assert sum(half for *_, half in small["program"]["constants"]) == 1
     assert sum(half for *_, half in large["program"]["constants"]) == 0
     assert torch.equal(wide.weight, weights), "the network is as it was"
+    # A figure that would be too large shows the network with rounded weights.
+    monkeypatch.setattr(figure, "MOST", 25_000)
+    monkeypatch.setattr(figure, "place", lambda *given: specs.append(given[3]))
+    specs = []
+    of(1e4)
+    assert sum(half for *_, half in specs[0]["program"]["constants"]) == 1
+    assert torch.equal(wide.weight, weights)
+    with torch.no_grad():
+        wide.weight.copy_(weights.half())
+    monkeypatch.setattr(figure, "MOST", 1_000_000)
+    of(1e4)
+    assert specs[0]["replay"] == specs[1]["replay"]
 
 
 def test_a_network_in_training_mode_is_shown_in_evaluation_and_left_alone(monkeypatch):

@@ -224,6 +224,7 @@ function start(box) {
     return () => update(...part.values.map(name => values[program.outputs[name]]));
   });
   box.append(stage, state);
+  change();
   // What the networks answer to other inputs, for tests: {name: numbers} to the same.
   box.answer = given => {
     const before = Object.keys(given).map(k => values[program.inputs[k]].slice());

@@ -31,7 +31,7 @@ CLOSE = 1e-3  # half precision must stay so close to torch
 SCRIPTS = {
     "parts.js": "4986b17e4a55488d",
     "forward.js": "82071e48172591ce",
-    "figure.js": "16922d3022b36817",
+    "figure.js": "1772f0bfa4d81180",
     "training.js": "ffe89418dd1eedae",
     "gan.js": "ec0408a4c7ec0d13",
     "live.css": "b17f5864ec4a5fc7",
@@ -104,7 +104,8 @@ def live(
     on examples; what they ask of torch is written down, and a short script repeats it.
     So a network may be any function of tensors: a module, or a lambda with modules and
     arithmetic in it. Modules run in evaluation mode. Weights travel in half precision
-    if torch's answers then stay within 0.001, else in single precision.
+    if torch's answers then stay within 0.001, else in single precision; if that is too
+    large, the networks shown are those with weights rounded to half precision.
 
     Parameters
     ----------
@@ -150,19 +151,20 @@ def live(
     tries = {part.name: part.tries(TRIES).to(device) for part in inputs}
     start = {part.name: part.first().to(device) for part in inputs}
     shown = list(dict.fromkeys(name for part in outputs for name in part.names))
-    program, values = record(steps, start, shown)
-    found = [
-        _tried(steps, {n: x[i : i + 1] for n, x in tries.items()}, shown, program)
-        for i in range(TRIES)
-    ]
-    values = {name: x.detach().cpu() for name, x in values.items()}
+    program, values, found = _recorded(steps, start, tries, shown)
+    halves = _bears_halves(program, steps, tries, shown, found)
+    singles = 16 / 3 * sum(x.numel() for x in program.constants.values())  # bytes
+    if not halves and singles > 0.8 * MOST:
+        # Too large: then the networks shown are those with rounded weights.
+        with halved(program):
+            program, values, found = _recorded(steps, start, tries, shown)
+        halves = True
     specs = [
         [part.spec() | {"name": part.name, "label": part.label or part.name}
          for part in inputs],
         [part.spec(values) | {"values": part.names, "label": part.label or part.name}
          for part in outputs],
     ]  # fmt: skip
-    halves = _bears_halves(program, steps, tries, shown, found)
     spec = {
         "inputs": specs[0],
         "outputs": specs[1],
@@ -203,6 +205,21 @@ def _arranged(inputs, networks, outputs) -> Networks:
             if name not in known:
                 raise ValueError(f"nothing computes {name!r}, which is to be shown")
     return steps
+
+
+def _recorded(
+    steps: Networks,
+    start: Mapping[str, Tensor],
+    tries: Mapping[str, Tensor],
+    shown: Sequence[str],
+) -> tuple[Program, dict[str, Tensor], list[dict[str, Tensor]]]:
+    """The program, the values at the start, and torch's answers to the other inputs."""
+    program, values = record(steps, start, shown)
+    found = [
+        _tried(steps, {n: x[i : i + 1] for n, x in tries.items()}, shown, program)
+        for i in range(TRIES)
+    ]
+    return program, {name: x.detach().cpu() for name, x in values.items()}, found
 
 
 def _flat(values: Mapping[str, Tensor], shown: Sequence[str]) -> dict[str, Tensor]:

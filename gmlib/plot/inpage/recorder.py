@@ -54,6 +54,11 @@ class Program:
 class Recorder(TorchDispatchMode):
     """Write down what torch does with the tensors it was told of."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here; to skip it would import it, for ten seconds."""
+        return False
+
     def __init__(self) -> None:
         super().__init__()
         self.program = Program()
