@@ -230,9 +230,12 @@ def parts():
 def bar(app, name, template, context, doctree):
     """Tell the templates which part a page belongs to, and what is for reference."""
     context["gm_part"] = parts().get(name)
+    # Pages that Sphinx makes name themselves too late.
+    own = {"genindex": "Index", "search": "Search", "404": "Not found"}
+    context["gm_title"] = context.get("title") or own.get(name, "Index")
     wanted = ("Notation", "chapters/notation"), ("Glossary", "chapters/glossary")
-    known = app.env.found_docs
-    context["gm_reference"] = [(words, doc) for words, doc in wanted if doc in known]
+    found = [(words, doc) for words, doc in wanted if doc in app.env.found_docs]
+    context["gm_reference"] = [*found, ("Index", "genindex")]
 
 
 def setup(app):
