@@ -15,6 +15,7 @@ help: ## say what can be made
 	@echo
 	@echo "  make test CHAPTER=gan                   (CHAPTER: all)"
 	@echo "  make execute CHAPTER=gan SCALE=cpu      (CHAPTER: all; SCALE: auto)"
+	@echo "  make print CHAPTER=gan                  (by default the whole book)"
 	@echo "  make sweep NAME=gan_seeds WORKERS=2 BACKEND=loky (or ray, dask; SCALE: auto)"
 	@echo "  make new-chapter NAME=flows TITLE='Normalising flows'"
 	@echo "  make address URL=https://github.com/OWNER/REPOSITORY"

@@ -60,18 +60,21 @@ def test_no_sheet_is_shrunk_and_all_is_numbered(lecture):
 
 
 def test_what_is_folded_is_in_the_text(lecture):
-    """Solutions, hints, code that draws, and the second reading."""
+    """Solutions, code that draws, and the second reading."""
     text, page = bare(pdf.text(lecture)), soup(f"{SHORTEST}.html")
-    for folded in (".solution pre", "details pre", "details.gm-second p"):
-        lines = [
-            bare(line)
-            for tag in page.select(f"main {folded}")
-            if not tag.select(".math")
-            for line in tag.text.splitlines()
-        ]
-        assert lines or folded != ".solution pre"
-        lost = [line for line in lines if len(line) > 8 and line not in text]
-        assert not lost, folded
+    code = [
+        bare(line)
+        for pre in page.select("main :is(.solution, details) .highlight pre")
+        for line in pre.text.splitlines()
+    ]
+    assert page.select("main .solution .highlight pre")
+    begun = [
+        bare(p.text)[:20]  # what a line surely holds
+        for p in page.select("main :is(.solution, details.gm-second) p")
+        if not p.select(".math")
+    ]
+    lost = [words for words in code + begun if len(words) > 8 and words not in text]
+    assert not lost
     assert "Hidecodecellsource" not in text
     assert text.count("theymoveonthesite") == len(page.select(".gm-slider"))
 
