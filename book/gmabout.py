@@ -14,11 +14,20 @@ from gmlib.data import card
 from gmlib.data.registry import SETS
 
 CODE = re.compile(r"`([^`]+)`")
+TITLE = re.compile(r"\*([^*]+)\*")
 
 
 def cell(text):
-    """Return a field of a card as HTML: what stands between backquotes is code."""
-    return CODE.sub(r"<code>\1</code>", html.escape(text, quote=False))
+    """Return a field of a card as HTML, with its code and its titles.
+
+    Cards are read without the backquotes at the ends of a field: one that lacks its
+    partner gets it back.
+    """
+    if text.count("`") % 2:
+        opens = re.search(r"(^|\s)`", text)
+        text = f"{text}`" if opens else f"`{text}"
+    text = CODE.sub(r"<code>\1</code>", html.escape(text, quote=False))
+    return TITLE.sub(r"<em>\1</em>", text)
 
 
 def table(cards):

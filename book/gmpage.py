@@ -77,19 +77,28 @@ def wrap(app):
         return
     templates = app.builder.templates
     rendered = templates.render
+    app.gm_written = set()
 
     def render(template, context):
         page = rendered(template, context)
         name = context.get("pagename")
         if name is None or not template.endswith(".html"):
             return page
+        app.gm_written.add(name)
         return finish(page, name, Path(app.outdir), app.config)
 
     templates.render = render
 
 
+def end(app, error):
+    """Look once more at the pictures that were not there when a page was written."""
+    if error is None and app.builder.format == "html":
+        gmpictures.sized(Path(app.outdir), sorted(app.gm_written))
+
+
 def setup(app):
     app.connect("builder-inited", wrap)
+    app.connect("build-finished", end)
     # Before MathJax, which asks it what to typeset first.
     app.add_js_file("gmlight.js", priority=100)
     app.add_css_file("gmlight.css", priority=850)

@@ -91,16 +91,28 @@ def noted(page):
     return LIVE.sub(lambda match: match[1] + note + match[2], page)
 
 
+def settled(page, name, out):
+    """Return a page with its pictures as the site has them."""
+    up = "" if name == "404" else "../" * name.count("/")  # shown at any address
+    parts = APART.split(page)
+    parts[::2] = [
+        TAG.sub(lambda m: placed(m[0], up, name, out), part) for part in parts[::2]
+    ]
+    return "".join(parts)
+
+
 def filed(page, name, out):
     """Return a page whose pictures are files in the folder `out`, its site.
 
     Raises ValueError if the text of a picture is not base64.
     """
-    up = "../" * name.count("/")
-    if name == "404":  # shown at any address: its own links are absolute
-        up = ""
-    parts = APART.split(page)
-    parts[::2] = [
-        TAG.sub(lambda m: placed(m[0], up, name, out), part) for part in parts[::2]
-    ]
-    return noted("".join(parts))
+    return noted(settled(page, name, out))
+
+
+def sized(out, names):
+    """Give sizes to pictures that Sphinx puts into the site after the pages."""
+    for name in names:
+        file = out / f"{name}.html"
+        page = file.read_text("utf8")
+        if (made := settled(page, name, out)) != page:
+            file.write_text(made, "utf8")

@@ -107,6 +107,17 @@ def test_sizes_that_an_author_gave_stay(tmp_path):
     assert f'{given} decoding="async">' in made
 
 
+def test_a_picture_that_comes_after_its_page_gets_its_sizes(tmp_path):
+    tag = '<img src="_images/late.png">'
+    page = tmp_path / "x.html"
+    page.write_text(gmpictures.filed(tag, "x", tmp_path))
+    assert restless(page.read_text())
+    (tmp_path / "_images").mkdir()
+    (tmp_path / "_images" / "late.png").write_bytes(base64.b64decode(DOT))
+    gmpictures.sized(tmp_path, ["x"])
+    assert not restless(page.read_text())
+
+
 def test_what_moves_has_a_note_for_print(tmp_path):
     slider = '<figure class="gm-slider"><img><input data-labels="a|b"></figure>'
     made = gmpictures.filed(slider, "x", tmp_path)

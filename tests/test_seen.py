@@ -20,6 +20,7 @@ from PIL import Image
 from test_site import HTML, PAGES, soup
 
 from gmlib import data
+from gmlib.data.cards import Card
 from gmlib.data.registry import SETS
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))
@@ -167,18 +168,20 @@ def test_the_page_on_data_has_the_licence_of_every_card():
     for row in rows:
         cells = [" ".join(cell.text.split()) for cell in row("th") + row("td")]
         name, *_, licence = cells
-        assert licence == data.card(name).fields["licence"].replace("`", "")
+        assert licence == re.sub(r"[`*]", "", data.card(name).fields["licence"])
 
 
 def test_a_card_is_shown_as_it_is_written():
     field = {"in code": "`data.x()`", "source": "A < B, `C`", "licence": "MIT"}
-    made = gmabout.table([types_card("x", field)])
+    made = gmabout.table([a_card("x", field)])
     assert "<td>A &lt; B, <code>C</code></td><td>MIT</td>" in made
     assert "<code>data.x()</code>" in made
+    assert gmabout.cell("a.b`, *A title*") == "<code>a.b</code>, <em>A title</em>"
+    assert gmabout.cell("see `a.b") == "see <code>a.b</code>"
 
 
-def types_card(name, fields):
-    return data.cards.Card(name, fields, {})
+def a_card(name, fields):
+    return Card(name, fields, {})
 
 
 def test_the_site_says_that_it_counts_nobody_and_does_not():
