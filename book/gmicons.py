@@ -27,8 +27,10 @@ def theme_icons():
 @lru_cache(None)
 def drawing(name, icons):
     """Return (width, height, path) of a solid icon; ValueError if there is none."""
-    entry = rf'["{{,]{name}"?:\[(\d+),(\d+),\[[^\]]*\],"[0-9a-f]+","([^"]+)"'
-    found = re.findall(entry, icons)
+    shape = r'"[0-9a-f]+","([^"]+)"'
+    entry = rf'["{{,]{name}"?:\[(\d+),(\d+),\[[^\]]*\],{shape}'
+    other = rf':\[(\d+),(\d+),\[[^\]]*"{name}"[^\]]*\],{shape}'  # an older name
+    found = re.findall(entry, icons) or re.findall(other, icons)
     if not found:
         raise ValueError(f"the theme has no icon {name}")
     return found[-1]  # the families stand in a row: brands, regular, solid

@@ -135,9 +135,11 @@ def configure(app, config):
         '<meta name="twitter:card" content="summary_large_image" />'
     ]
     options = config.html_theme_options
-    if not is_placeholder(options.get("repository_url", "https://no.invalid")):
-        for button in ("repository", "issues", "edit_page"):
-            options[f"use_{button}_button"] = True
+    if is_placeholder(options.get("repository_url", "https://no.invalid")):
+        options.pop("repository_url", None)
+        return
+    for button in ("repository", "issues", "edit_page"):
+        options[f"use_{button}_button"] = True
 
 
 def setup(app):

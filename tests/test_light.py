@@ -147,6 +147,10 @@ def test_an_icon_is_drawn_in_the_page_and_an_unknown_one_is_refused():
     made = gmicons.inlined(page, gmicons.theme_icons())
     assert made.startswith('<svg class="svg-inline--fa fa-rocket" aria-hidden="true"')
     assert 'viewBox="0 0 512 512"><path' in made
+    renamed = gmicons.inlined(
+        '<i class="fas fa-pencil-alt"></i>', gmicons.theme_icons()
+    )
+    assert "<path" in renamed
     with pytest.raises(ValueError, match="no icon nowhere"):
         gmicons.inlined('<i class="fas fa-nowhere"></i>', gmicons.theme_icons())
 
