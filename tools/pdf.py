@@ -142,7 +142,7 @@ def bound(front, made, titles, root, title):
     for name, document in made.items():
         starts[name] = len(writer.pages)
         writer.append(document.reader, import_outline=False)
-        entry = writer.add_outline_item(titles[name], starts[name])
+        entry = writer.add_outline_item(title=titles[name], page_number=starts[name])
         sections(writer, document, starts[name], entry)
     end = 0
     for name, start in [(None, 0), *starts.items()]:
@@ -162,4 +162,6 @@ def sections(writer, document, start, parent):
     for item in inner:
         if not isinstance(item, list):
             page = document.reader.get_destination_page_number(item)
-            writer.add_outline_item(str(item.title), start + page, parent=parent)
+            writer.add_outline_item(
+                title=str(item.title), page_number=start + page, parent=parent
+            )
