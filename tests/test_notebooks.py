@@ -138,6 +138,27 @@ def test_tensors_leave_the_device_before_numpy_sees_them(path):
             assert ".detach(" not in cell.source, "the engine knows whose gradients"
 
 
+def without_a_device(source):
+    """Draws from a generator whose place is left to the reader's machine."""
+    calls = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Call)]
+    named = [{keyword.arg for keyword in call.keywords} for call in calls]
+    return [
+        ast.unparse(call)
+        for call, names in zip(calls, named, strict=True)
+        if ("generator" in names and "device" not in names)
+        or (ast.unparse(call.func) == "torch.Generator" and not call.args)
+    ]
+
+
+@each_notebook
+def test_a_generator_and_what_it_draws_are_on_one_device(path):
+    """On a GPU `begin` makes it the default, and a CPU's generator would be refused."""
+    assert without_a_device("torch.randn(3, generator=g); torch.Generator()")
+    for cell in code_cells(read(path)):
+        if INSTALL not in tags(cell):
+            assert not without_a_device(cell.source)
+
+
 @each_lecture
 def test_an_exercise_says_how_long_it_takes_and_has_a_hint(path):
     """Between its fences: `*10 minutes · easy.*` first, and a fold called Hint."""
