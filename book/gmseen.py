@@ -1,9 +1,10 @@
 """The site as it is seen from outside: what a link to a page shows, and who it is.
 
 A link in a message or a search shows a page's title, its first words, the site's name
-and a picture: the first stored figure of the lecture, drawn on a card of the usual size
-as PNG, since not every reader of such a card knows WebP. A page without figures shows
-that of the first lecture. All addresses are absolute and come from `html_baseurl`, the
+and a picture: the one that the front page shows for the lecture, drawn on a card of the
+usual size as PNG, since not every reader of such a card knows WebP. A page without
+figures shows that of the first lecture. All addresses are absolute and come from
+`html_baseurl`, the
 one address; while that is a placeholder nobody can follow them. With an address of its
 own the site also has the buttons that lead to the repository.
 """
@@ -17,33 +18,22 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urljoin
 
-from gmpictures import FOLDER, STORED
+from gmpictures import FOLDER
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tools"))
+import course  # noqa: E402
 from address import is_placeholder  # noqa: E402
 from notebooks import chapters, read  # noqa: E402
 
 SIZE, MARGIN = (1200, 630), 40  # what the readers of links ask for
-IMAGE = re.compile(r'<img\b[^>]*\bsrc="(data:image/[^"]+)"[^>]*>')
-ALT = re.compile(r'\balt="([^"]*)"')
 
 
 def first_figure(nb):
-    """Return (bytes, text alternative) of a notebook's first stored figure, or None."""
-    for cell in nb.cells:
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            for tag in IMAGE.finditer(data.get("text/html", "")):
-                stored = STORED.fullmatch(tag[1])
-                if stored and not stored[1].startswith("svg"):
-                    alt = ALT.search(tag[0])
-                    words = html.unescape(alt[1]) if alt else ""
-                    return base64.b64decode(stored[2]), words
-            if "image/png" in data:
-                return base64.b64decode(data["image/png"]), ""
-    return None
+    """Return (bytes, text alternative) of the figure that stands for a notebook."""
+    found = course.picture(nb)
+    return (base64.b64decode(found[0]), html.unescape(found[1])) if found else None
 
 
 def card(data):
