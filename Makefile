@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 TESTED := $(VENV)/.ready-tests
 CODE   := gmlib tools tests book sweeps benchmarks
 
-.PHONY: help book serve test lint format supported execute claims export student instructor colab sweep new-chapter address bench lock clean
+.PHONY: help book print paint serve test lint format supported execute claims export student instructor colab sweep new-chapter address bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -15,6 +15,7 @@ help: ## say what can be made
 	@echo
 	@echo "  make test CHAPTER=gan                   (CHAPTER: all)"
 	@echo "  make execute CHAPTER=gan SCALE=cpu      (CHAPTER: all; SCALE: auto)"
+	@echo "  make print CHAPTER=gan                  (by default the whole book)"
 	@echo "  make sweep NAME=gan_seeds WORKERS=2 BACKEND=loky (or ray, dask; SCALE: auto)"
 	@echo "  make new-chapter NAME=flows TITLE='Normalising flows'"
 	@echo "  make address URL=https://github.com/OWNER/REPOSITORY"
@@ -25,6 +26,14 @@ book: $(READY) ## render the site into _build/html
 
 serve: book ## render it, open it in a browser
 	@$(BIN)/python tools/serve.py
+
+print: book $(TESTED) ## write the book, or a CHAPTER, as a PDF into _build/print
+	@sh tools/setup.sh browser
+	@$(BIN)/python tools/print.py $(CHAPTER)
+
+paint: book $(TESTED) ## say how heavy the pages are, and how soon a phone shows them
+	@sh tools/setup.sh browser
+	@$(BIN)/python tools/paint.py $(PAGES)
 
 test: $(TESTED) ## run every check
 	@sh tools/setup.sh browser

@@ -12,6 +12,7 @@ from notebooks import (
     CHECK,
     CLAIM,
     INSTALL,
+    PREDICTION,
     ROOT,
     chapters,
     code_cells,
@@ -32,13 +33,6 @@ HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 each_lecture = pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.stem)
-# They have yet to be rewritten to the rules of length, exercises, names and seeds: the
-# branch c-lectures holds their new texts, which wait for their runs.
-PENDING = {path.stem for path in LECTURES}
-UNSAID = {"vae", "dcgan_tricks", "ali", "avb"}  # do not yet say all their seeds
-each_new_lecture = pytest.mark.parametrize(
-    "path", [p for p in LECTURES if p.stem not in PENDING], ids=lambda path: path.stem
-)
 each_notebook = pytest.mark.parametrize(
     "path", [*CHAPTERS, TEMPLATE], ids=lambda path: path.stem
 )
@@ -144,7 +138,28 @@ def test_tensors_leave_the_device_before_numpy_sees_them(path):
             assert ".detach(" not in cell.source, "the engine knows whose gradients"
 
 
-@each_new_lecture
+def without_a_device(source):
+    """Draws from a generator whose place is left to the reader's machine."""
+    calls = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Call)]
+    named = [{keyword.arg for keyword in call.keywords} for call in calls]
+    return [
+        ast.unparse(call)
+        for call, names in zip(calls, named, strict=True)
+        if ("generator" in names and "device" not in names)
+        or (ast.unparse(call.func) == "torch.Generator" and not call.args)
+    ]
+
+
+@each_notebook
+def test_a_generator_and_what_it_draws_are_on_one_device(path):
+    """On a GPU `begin` makes it the default, and a CPU's generator would be refused."""
+    assert without_a_device("torch.randn(3, generator=g); torch.Generator()")
+    for cell in code_cells(read(path)):
+        if INSTALL not in tags(cell):
+            assert not without_a_device(cell.source)
+
+
+@each_lecture
 def test_an_exercise_says_how_long_it_takes_and_has_a_hint(path):
     """Between its fences: `*10 minutes · easy.*` first, and a fold called Hint."""
     text, fence = prose(read(path)), "`{3,}"
@@ -164,6 +179,17 @@ def test_it_has_exercises_with_solutions(path):
     assert len(set(exercises)) == len(exercises)
     solved = re.findall(r"{solution(?:-start)?} *(\S+)", prose(nb))
     assert sorted(solved) == sorted(exercises)
+
+
+def assert_answered(predictions):
+    """Every question is answered once, after it was asked, by one of its answers."""
+    asked = {}
+    for record in predictions:
+        if "question" in record:
+            assert asked.setdefault(record["id"], record) is record
+        else:
+            assert record["answer"] in asked.pop(record["id"])["answers"]
+    assert not asked, f"never answered: {list(asked)}"
 
 
 def assert_two_sided(checks):
@@ -192,6 +218,13 @@ def test_its_outputs_come_from_a_real_run(path):
     assert not [name for name in stamp["data"] if "digits" in name.lower()]
 
 
+@each_lecture
+def test_it_asks_before_it_shows(path):
+    predictions = records(read(path), PREDICTION)
+    assert_answered(predictions)
+    assert len(predictions) >= 6, "three questions, three answers"
+
+
 @each_chapter
 def test_its_claims_hold(path):
     claims = records(read(path), CLAIM)
@@ -202,9 +235,7 @@ def test_its_claims_hold(path):
     assert not failed
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in LECTURES if p.stem not in UNSAID], ids=lambda path: path.stem
-)
+@each_lecture
 def test_its_empirical_claims_say_their_seeds(path):
     claims = [c for c in records(read(path), CLAIM) if c["kind"] == "empirical"]
     assert not [
@@ -269,7 +300,7 @@ def test_its_outputs_are_clean(path):
 
 
 def test_claims_and_exercises_have_names_of_their_own():
-    for kind in (CLAIM, CHECK):
+    for kind in (CLAIM, CHECK, PREDICTION):
         owner = {}
         for path in CHAPTERS:
             for name in {record["id"] for record in records(read(path), kind)}:

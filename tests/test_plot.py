@@ -120,3 +120,21 @@ def test_bad_input_is_refused(call, words):
     with pytest.raises(ValueError, match=words):
         call()
     plt.close("all")
+
+
+@pytest.mark.parametrize(("width", "size"), [(6.0, 7), (12.0, 10)])
+def test_text_that_no_one_can_read_is_refused(width, size):
+    """On the page a figure has 81 pixels an inch, a wide one fewer."""
+    fig, ax = plot.new(width=width)
+    ax.set_title("small print", fontsize=size)
+    with pytest.raises(ValueError, match=r"'small print' would be \d"):
+        plot.data_uri(fig)
+    assert not plt.fignum_exists(fig.number)
+
+
+@pytest.mark.parametrize(("width", "size"), [(6.0, 8), (8.4, 8), (12.0, 12)])
+def test_text_of_nine_pixels_is_shown(width, size):
+    fig, ax = plot.new(width=width)
+    ax.set_xlabel("legible", fontsize=size)
+    ax.tick_params(labelsize=size)
+    plot.data_uri(fig)

@@ -17,6 +17,7 @@ from names import in_words, watched
 from notebooks import (
     CHECK,
     CLAIM,
+    PREDICTION,
     ROOT,
     SLACK,
     chapters,
@@ -24,7 +25,7 @@ from notebooks import (
     read,
     records,
 )
-from test_notebooks import CHAPTERS, PENDING, TEMPLATE, assert_two_sided
+from test_notebooks import CHAPTERS, TEMPLATE, assert_answered, assert_two_sided
 from warm import warm
 
 SPENT = ROOT / "_build" / "spent"  # read by tools/test.py
@@ -95,8 +96,7 @@ def run(path, tmp_path):
     # What a cell prints comes in one piece or in several, as it happens.
     texts = ("".join(o.text for o in cell.outputs) for cell in nb.cells[-3:])
     twice, facts, where = texts
-    pending = path.is_relative_to(ROOT) and path.stem in PENDING
-    assert pending or not in_words(json.loads(twice)), "names of two kinds"
+    assert not in_words(json.loads(twice)), "names of two kinds"
     return nb, json.loads(facts), where.splitlines()
 
 
@@ -113,6 +113,7 @@ def assert_it_runs(path, site, tmp_path, warm=True):
     verdict = {"math": "holds", "empirical": "unjudged"}
     assert all(claim["verdict"] == verdict[claim["kind"]] for claim in claims)
     assert_two_sided(records(nb, CHECK))
+    assert_answered(records(nb, PREDICTION))
     return claims, facts["cpu_seconds"], facts["memory_mib"]
 
 

@@ -15,7 +15,9 @@ def wheel(tmp_path_factory):
 def test_it_holds_the_module_and_its_data(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    for file in (ROOT / "gmlib").rglob("*.py"):
+    files = [f for f in (ROOT / "gmlib").rglob("*.*") if "__pycache__" not in f.parts]
+    assert {".py", ".js", ".css"} <= {file.suffix for file in files}
+    for file in files:
         assert file.relative_to(ROOT).as_posix() in names
     assert "gmlib/py.typed" in names
     for file in (ROOT / "data").rglob("*"):

@@ -51,6 +51,8 @@ def inputs():
         *(ROOT / "tools").glob("*.py"),
         *(ROOT / "sweeps").glob("*.py"),
         *(ROOT / "data").rglob("*.csv"),
+        *(ROOT / "data").glob("*.md"),
+        ROOT / "CHANGELOG.md",
         *(p for p in (ROOT / "book").rglob("*") if p.is_file() and p.suffix != ".pyc"),
     ]
     return {

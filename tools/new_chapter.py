@@ -57,7 +57,7 @@ def main(argv=None):
     except ValueError as error:
         sys.exit(f"new-chapter: {error}")
     print(f"written: {path.relative_to(ROOT)}, and its line in _toc.yml")
-    print("next: add it to the list of lectures in index.md; write; `make book`")
+    print("next: let its opening say what one needs; write; `make book`")
     print("(CONTRIBUTING.md says how a chapter is built and what is checked)")
 
 

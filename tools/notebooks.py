@@ -22,6 +22,7 @@ SLACK = 3  # so many times the CPU seconds of a budget fail a run
 INSTALL = "gmlib-install"
 CLAIM = "application/vnd.gmlib.claim+json"
 CHECK = "application/vnd.gmlib.check+json"
+PREDICTION = "application/vnd.gmlib.prediction+json"
 EMBEDDED = re.compile(r"base64,[A-Za-z0-9+/=\s]+")
 MACHINE_PATH = re.compile(
     r"(?<![\w.:/-])(?:/(?:home|root|tmp|work|Users|var|opt|mnt|private|usr/lib)/"

@@ -44,9 +44,9 @@ class Site(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def serve(folder, port=0, prefix="/"):
+def serve(folder, port=0, prefix="/", kind=Site):
     """Start a server in the background; return it (its port: `.server_port`)."""
-    handler = type("Here", (Site,), {"prefix": prefix})
+    handler = type("Here", (kind,), {"prefix": prefix})
     server = http.server.ThreadingHTTPServer(
         ("127.0.0.1", port), partial(handler, directory=str(folder))
     )

@@ -1,11 +1,12 @@
-"""What a model is worth: evidence, sample quality, modes, two-sample tests.
+"""What a model is worth: evidence, sample quality, modes, tests, comparisons.
 
 The distances are functions of samples or of their features, computed in float64 on
 the CPU. Features and class probabilities come from a `Judge`, which together with
 the evidence runs on the device.
 """
 
-from gmlib.metrics.evidence import annealed_log_evidence, log_evidence
+from gmlib.metrics.comparisons import paired_difference, separation_by_chance
+from gmlib.metrics.evidence import annealed_log_evidence, log_evidence, summit
 from gmlib.metrics.judges import ImageJudge, Judge, judge, judge_network
 from gmlib.metrics.mode_counts import ModeCount, StackedCount, modes, stacked_modes
 from gmlib.metrics.quality import density_coverage, frechet_distance, inception_score
@@ -24,6 +25,9 @@ __all__ = [
     "judge_network",
     "log_evidence",
     "modes",
+    "paired_difference",
+    "separation_by_chance",
     "stacked_modes",
+    "summit",
     "two_sample_test",
 ]

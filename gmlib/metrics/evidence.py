@@ -1,6 +1,7 @@
 """How probable a model with a latent variable makes what was seen: log p(x) in nats.
 
-Importance sampling where there is a q(z|x), annealing where there is none.
+Importance sampling with the encoder's q(z|x) or, where it has no density or is not
+to be trusted, with a normal at the summit of p(z|x); and annealing.
 """
 
 import math
@@ -9,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, MultivariateNormal
 
 from gmlib import checks, runtime
 
@@ -49,11 +50,16 @@ def log_evidence(
     p_z: Distribution,
     k: int = 5000,
     chunk: int | None = None,
+    known_z: Tensor | None = None,
 ) -> Tensor:
     """log 1/k Σ_i p(x|z_i) p(z_i) / q(z_i|x), z_i ~ q(z|x) (nats).
 
     Its mean is a lower bound of log p(x) that rises with k and reaches it as
-    k → ∞ (Burda et al. 2016, theorem 1); k = 1 gives a draw of the ELBO. Put
+    k → ∞ (Burda et al. 2016, theorem 1); k = 1 gives a draw of the ELBO. If z_1 is
+    a draw of the posterior instead, `known_z`, it is an upper bound: what the k
+    variables are drawn from is Π q(z_i|x) · (mean weight) / p(x), up to their
+    order, so that E p(x) / (mean weight) = 1. Data that the model itself made come
+    with such a z (the idea of bidirectional Monte Carlo, Grosse et al. 2015). Put
     networks into evaluation mode before: ``with evaluating(encoder, decoder)``.
 
     Parameters
@@ -68,6 +74,8 @@ def log_evidence(
     chunk : int, optional
         Rows that go through `p_x_given_z` at a time, which bounds the memory;
         the default is the fastest: 1024 on a CPU (its cache), else 32768.
+    known_z : Tensor, shape (n, d), optional
+        One exact draw of p(z|x) for each x; it takes the place of one of the k.
 
     Returns
     -------
@@ -77,19 +85,33 @@ def log_evidence(
     ------
     ValueError
         If x is empty or not finite, if a `log_prob` has another shape than one
-        value a row, or if a weight is NaN.
+        value a row, if there is not one `known_z` for each x, or if a weight is NaN.
     """
     x = _seen(x)
     if chunk is None:
         chunk = 1024 if x.device.type == "cpu" else 32768
     k, chunk = checks.counts(k=k, chunk=chunk)
+    parts, known = x.split(chunk), [None] * len(x)
+    if known_z is not None:
+        if len(known_z) != len(x):
+            raise ValueError(f"known_z has {len(known_z)} rows for {len(x)} of x")
+        known = known_z.split(chunk)
     return torch.cat(
-        [_log_evidence(part, q, p_x_given_z, p_z, k, chunk) for part in x.split(chunk)]
+        [
+            _log_evidence(part, q, p_x_given_z, p_z, k, chunk, z)
+            for part, z in zip(parts, known, strict=False)
+        ]
     )
 
 
 def _log_evidence(
-    x: Tensor, q: Law, p_x_given_z: Law, p_z: Distribution, k: int, chunk: int
+    x: Tensor,
+    q: Law,
+    p_x_given_z: Law,
+    p_z: Distribution,
+    k: int,
+    chunk: int,
+    known_z: Tensor | None,
 ) -> Tensor:
     n = len(x)
     q_x = q(x)
@@ -99,6 +121,8 @@ def _log_evidence(
     for done in range(0, k, at_once):
         draws = min(at_once, k - done)
         z = q_x.sample((draws,))
+        if known_z is not None and done == 0:
+            z[0] = known_z
         log_p_x = p_x_given_z(z.flatten(0, 1)).log_prob(repeated[: draws * n])
         log_p_x = _one_a_row("p(x|z)", log_p_x, draws * n)
         log_p_z = _one_a_row("p(z)", p_z.log_prob(z), draws, n)
@@ -108,6 +132,78 @@ def _log_evidence(
             raise ValueError("an importance weight is NaN: look at q(x) and p(x|z)")
         total = torch.logaddexp(total, log_w.logsumexp(0))
     return total - math.log(k)
+
+
+@torch.enable_grad()
+def summit(
+    x: Tensor,
+    p_x_given_z: Law,
+    p_z: Distribution,
+    starts: Tensor,
+    steps: int = 200,
+    wider: float = 1.1,
+) -> MultivariateNormal:
+    """The normal law at the summit of p(z|x), as wide as its curvature says.
+
+    Laplace's approximation, a proposal for `log_evidence` that trusts no encoder:
+    the best of the starts climbs log p(x|z) + log p(z) by Adam; the covariance is
+    the inverse of minus the Hessian where it ends. Directions that the Hessian
+    finds flatter than N(0, I), or bent upwards, get variance 1.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, ...)
+    p_x_given_z : callable
+        z → distribution of x; its `log_prob` is differentiated twice in z.
+    p_z : Distribution
+        Best N(0, I).
+    starts : Tensor, shape (m, n, d)
+        m candidates for each x: draws of an encoder, or of p(z).
+    steps : int
+        Gradients for each x.
+    wider : float
+        Factor on the standard deviations: tails that are too thin cost more in
+        importance sampling than tails that are too heavy.
+
+    Returns
+    -------
+    MultivariateNormal, n laws on R^d
+
+    Raises
+    ------
+    ValueError
+        If x is empty or not finite, a number is not positive, a log-likelihood has
+        another shape than one value a row, or there are no starts for each x.
+    """
+    x, (steps,) = _seen(x), checks.counts(steps=steps)
+    wider = checks.number("wider", wider)
+    if starts.dim() != 3 or starts.shape[1] != len(x) or len(starts) == 0:
+        raise ValueError(
+            f"starts must have shape (m, {len(x)}, d), not {tuple(starts.shape)}"
+        )
+
+    def fall(z: Tensor) -> Tensor:
+        like = _one_a_row("p(x|z)", p_x_given_z(z).log_prob(x), len(x))
+        return -like - _one_a_row("p(z)", p_z.log_prob(z), len(x))
+
+    with torch.no_grad():
+        best = torch.stack([fall(z) for z in starts]).argmin(0)
+    z = starts[best, torch.arange(len(x), device=best.device)]
+    z = z.detach().clone().requires_grad_()
+    adam = torch.optim.Adam([z], 0.1, betas=(0.9, 0.99))
+    slower = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
+    for _ in range(steps):
+        (z.grad,) = torch.autograd.grad(fall(z).sum(), z)
+        adam.step()
+        slower.step()
+    (slope,) = torch.autograd.grad(fall(z).sum(), z, create_graph=True)
+    rows = [
+        torch.autograd.grad(s.sum(), z, retain_graph=True)[0] for s in slope.unbind(1)
+    ]
+    hessian = torch.stack(rows, 1)
+    values, vectors = torch.linalg.eigh((hessian + hessian.mT) / 2)
+    scaled = vectors * (wider / values.clamp(min=1).sqrt())[:, None]
+    return MultivariateNormal(z.detach(), scaled @ scaled.mT, validate_args=False)
 
 
 def annealed_log_evidence(

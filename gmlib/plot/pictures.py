@@ -7,12 +7,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor
 
 from gmlib import checks
-from gmlib.plot.style import DPI
+from gmlib.plot.style import COLUMN, DPI, LEAST
 
 
 def to_numpy(x: Tensor | ArrayLike) -> np.ndarray:
@@ -106,6 +107,7 @@ def _pixels(frame: Figure | Tensor | ArrayLike) -> Image.Image:
         buffer = io.BytesIO()
         frame.savefig(buffer, format="png", dpi=DPI)
         plt.close(frame)
+        _assert_legible(frame)
         return Image.open(buffer).convert("RGB")
     frame = to_numpy(frame)
     if frame.size == 0 or not (frame.ndim == 2 or frame.shape[2:] in ((3,), (4,))):
@@ -117,14 +119,31 @@ def _pixels(frame: Figure | Tensor | ArrayLike) -> Image.Image:
     return Image.fromarray((255 * shade).round().astype(np.uint8))
 
 
+def _assert_legible(figure: Figure) -> None:
+    """Raise ValueError for text of a drawn figure that is too small on the page."""
+    pixels = min(DPI / 2, COLUMN / figure.get_figwidth()) / 72  # of a point
+    texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text()]
+    high, words = min(
+        ((float(t.get_fontsize()) * pixels, t.get_text()) for t in texts),
+        default=(LEAST, ""),
+    )
+    if high < LEAST - 0.05:
+        raise ValueError(
+            f"the text {words!r} would be {high:.1f} px high on the page,"
+            f" less than {LEAST:g}: give it fontsize {LEAST / pixels:.1f} or more, or"
+            " make the figure narrower"
+        )
+
+
 def data_uri(
     frame: Figure | Tensor | ArrayLike, enlarge: int = 1, quality: int | None = None
 ) -> tuple[str, int, int]:
     """Return (data URI of a WebP picture, width, height) of a figure or an array.
 
     Lossless unless `quality` (0–100) is given; `enlarge` repeats pixels. Raises
-    ValueError for what is neither a figure nor an array (h, w) or (h, w, 3), and for
-    values outside [0, 1]; bytes (uint8) are divided by 255.
+    ValueError for what is neither a figure nor an array (h, w) or (h, w, 3), for
+    values outside [0, 1], and for text that a reader of the page could not read;
+    bytes (uint8) are divided by 255.
     """
     image, enlarge = _pixels(frame), checks.count("enlarge", enlarge)
     if enlarge > 1:

@@ -14,7 +14,9 @@ COLOURS: dict[str, str] = {
     "sixth": "#56B4E9",
     "grey": "#6B6B6B",
 }
-DPI: int = 144
+DPI: int = 162  # twice the pixels of a page, 81 an inch: 8 pt are 9 px
+COLUMN: int = 688  # the widest a figure is shown, in pixels of a page
+LEAST: float = 9.0  # pixels of a page: no text is smaller
 STYLE: dict[str, Any] = {
     "figure.facecolor": "white",
     "figure.constrained_layout.use": True,
