@@ -5,9 +5,11 @@ import random
 import re
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -16,7 +18,7 @@ import torch
 from sweeping import run_here, soon
 
 from gmlib import data, runtime
-from gmlib.sweep import FACTS, crossed, sweep
+from gmlib.sweep import FACTS, crossed, pools, sweep
 
 TIMES = {"seconds", "peak_mb", "date"}
 
@@ -139,6 +141,35 @@ def test_a_cluster_gives_the_same_table_and_leaves_nothing(
     for row in rows[5:]:
         assert row["error"].startswith("the worker died")
     assert soon(lambda: started_processes() == before), started_processes()
+
+
+def test_a_cluster_that_starts_too_slowly_is_started_anew(monkeypatch):
+    calls, before = [], started_processes()
+
+    def init(where, **settings):
+        calls.append((where, settings))
+        subprocess.Popen(["sleep", "100"])
+        if len(calls) < failures:
+            raise RuntimeError("The current node timed out during startup.")
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init))
+    failures = 3
+    pools._ray_init(None, {"num_cpus": 2})
+    assert calls == [("local", {"num_cpus": 2})] * 3
+    left = psutil.Process().children(recursive=True)
+    sleeping = [p for p in left if p.status() != psutil.STATUS_ZOMBIE]
+    sleeping = [p for p in sleeping if "sleep" in p.cmdline()]
+    assert len(sleeping) == 1, "only those of the start that went well"
+    sleeping[0].kill()
+    calls.clear()
+    failures = 5
+    with pytest.raises(RuntimeError, match="timed out"):
+        pools._ray_init(None, {})
+    assert len(calls) == 3
+    assert soon(lambda: started_processes() == before)
+    with pytest.raises(RuntimeError, match="timed out"):
+        pools._ray_init("10.0.0.1:6379", {})
+    assert len(calls) == 4, "a cluster of others is asked once"
 
 
 def test_a_cluster_that_runs_is_joined(reference, tmp_path):

@@ -8,7 +8,7 @@ from gmlib.lecture.claims import CLAIM, ClaimFailed, claim
 from gmlib.lecture.exercises import CHECK, check
 from gmlib.lecture.opening import Run, begin
 from gmlib.lecture.page import say
-from gmlib.lecture.predictions import PREDICTION, predict
+from gmlib.lecture.predictions import PREDICTION, Question, predict
 from gmlib.lecture.shown import mean_std, show, table
 from gmlib.runtime import by_scale
 
@@ -17,6 +17,7 @@ __all__ = [
     "CLAIM",
     "PREDICTION",
     "ClaimFailed",
+    "Question",
     "Run",
     "begin",
     "by_scale",

@@ -52,9 +52,10 @@ class Question:
 
 
 def predict(identifier: str, question: str, answers: list[str]) -> Question:
-    """Ask the reader what the next cell will show; the cell `reveal`s it.
+    """Ask the reader what the next cell will show.
 
-    Works without a script, by keyboard, and where a notebook is only read.
+    The cell that shows it calls `Question.reveal`. Works without a script, by keyboard,
+    and where a notebook is only read.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, NamedTuple
 
 import joblib
@@ -117,7 +117,7 @@ def _ray(
             own = {"num_cpus": cores, "object_store_memory": RAY_STORE}
             own["include_dashboard"] = False
         own |= {"log_to_driver": False, "logging_level": logging.ERROR}
-        ray.init(where or "local", **own)
+        _ray_init(where, own)
     try:
         remote = ray.remote(num_cpus=threads, max_retries=0)(run)
         cores = int(ray.cluster_resources()["CPU"])
@@ -125,6 +125,34 @@ def _ray(
     finally:
         if started:
             ray.shutdown()
+
+
+def _ray_init(where: str | None, own: dict[str, Any]) -> None:
+    """Join the cluster at `where`, or start one of this machine.
+
+    Ray gives its own processes 30 s to start, which on a busy machine is too little:
+    those that are then left over are stopped, and it tries anew, twice.
+    """
+    import psutil
+    import ray
+
+    if where is not None:
+        ray.init(where, **own)
+        return
+    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "600")
+    for tries_left in (2, 1, 0):
+        before = set(psutil.Process().children(recursive=True))
+        try:
+            ray.init("local", **own)
+            return
+        except Exception:
+            late = set(psutil.Process().children(recursive=True)) - before
+            for process in late:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(late)
+            if not tries_left:
+                raise
 
 
 @contextmanager
