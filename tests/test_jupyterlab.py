@@ -109,9 +109,15 @@ def page(lab):
 
 def formulas(nb):
     """Return the number of formulas in the prose of a notebook."""
-    prose = [c.source for c in nb.cells if c.cell_type == "markdown"]
-    found = [m for text in prose for m in TOKEN.finditer(text)]
-    return sum(bool(m["math"] or m["display"]) for m in found)
+    return sum(map(formulas_of, prose(nb)))
+
+
+def prose(nb):
+    return [c.source for c in nb.cells if c.cell_type == "markdown"]
+
+
+def formulas_of(text):
+    return sum(bool(m["math"] or m["display"]) for m in TOKEN.finditer(text))
 
 
 def count(page, selector):
@@ -127,23 +133,29 @@ def test_every_formula_is_typeset_and_no_directive_is_left(page, lab):
     assert page.evaluate(NUMBERS) == [f"({number})" for number in numbers]
     # The prose of the lecture has no block of code, so one would be a raw fence.
     assert count(page, ".jp-MarkdownOutput pre") == 0
-    prose = page.evaluate(PROSE)
-    assert not [m for m in ("{", "`", ":::", "$", ":label:", ")=") if m in prose]
-    assert "Theorem 2.3 (The best discriminator). Let" in prose
+    text = page.evaluate(PROSE)
+    assert not [m for m in ("{", "`", ":::", "$", ":label:", ")=") if m in text]
+    assert re.search(r"Theorem 3\.\d \(The best discriminator\)\. Let", text)
     assert count(page, ".jp-MarkdownOutput blockquote mjx-container[display=true]") > 3
 
 
 def test_what_is_folded_or_hidden_is_so(page, lab):
-    assert count(page, "details:not([open]) > summary") == 1
-    assert count(page, "details mjx-container") == 2
-    assert count(page, "details strong") == 1
+    hints = re.findall(r"(?s)<details>.+?</details>", "\n".join(prose(lab[1])))
+    assert len(hints) > 3
+    assert count(page, "details:not([open]) > summary") == len(hints)
+    assert count(page, "details mjx-container") == sum(map(formulas_of, hints)) > 3
+    assert count(page, "details strong") == sum(h.count("**") for h in hints) // 2 > 0
     hidden = [c for c in lab[1].cells if "jupyter" in c.metadata]
     assert count(page, ".jp-InputPlaceholder") == len(hidden) == 2
-    solutions = sum("#### Solution to" in cell.source for cell in lab[1].cells)
+    solutions, second = (
+        sum(words in text for text in prose(lab[1]))
+        for words in ("#### Solution to", "(for the second reading)")
+    )
     assert solutions > 3
+    assert second > 3
     folded = ".jp-MarkdownHeadingCollapsed"
-    assert count(page, folded) == solutions
-    assert count(page, f"{folded} + .jp-Cell.lm-mod-hidden") == solutions
+    assert count(page, folded) == solutions + second
+    assert count(page, f"{folded} + .jp-Cell.lm-mod-hidden") == solutions + second
 
 
 def test_a_slider_moves_once_the_notebook_is_trusted(page):

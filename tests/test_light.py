@@ -190,14 +190,12 @@ def server():
         server.shutdown()
 
 
-def visited(browser, server, page, width, fault=""):
-    """Return what moved on a page, and the page; with a `fault`, that done to it."""
+def visited(browser, server, page, width):
+    """Return what moved on a page, and the page."""
     context = browser.new_context(viewport={"width": width, "height": 800})
     paint.watch(context, HTML)
     tab = context.new_page()
     tab.set_default_timeout(0)
-    if fault:
-        context.add_init_script(f"addEventListener('load', () => {{ {fault} }})")
     tab.goto(f"http://127.0.0.1:{server.server_port}{base()}{page}")
     return paint.shifts(tab), tab
 
@@ -209,6 +207,18 @@ WIDER = """() => {
     const r = e.getBoundingClientRect();
     return r.width && r.right > width + 1 && !e.closest('mjx-assistive-mml');
   }).map(e => `${e.tagName}.${e.className} ${e.textContent.trim().slice(0, 40)}`);
+}"""
+
+
+# Where the reader looks: what moves above the view is not seen to move.
+LATE = """async () => {
+  const frame = () => new Promise(go => requestAnimationFrame(() => setTimeout(go)));
+  scrollTo({top: 0, behavior: 'instant'});
+  await frame();
+  await frame();
+  const p = document.createElement('p');
+  p.style.height = '90px';
+  document.querySelector('h1').before(p);
 }"""
 
 
@@ -233,11 +243,8 @@ def test_a_page_never_jumps_and_fits_paper(browser, server, page):
 
 
 def test_a_jump_and_a_table_that_is_too_wide_are_seen(browser, server):
-    late = (
-        "setTimeout(() => { const p = document.createElement('p');"
-        " p.style.height = '90px'; document.querySelector('h1').before(p); }, 100);"
-    )
-    _, tab = visited(browser, server, "chapters/notation.html", 390, late)
+    _, tab = visited(browser, server, "chapters/notation.html", 390)
+    tab.evaluate(LATE)
     tab.wait_for_function("window.gmShifts.length > 0")
     assert not wider_than_paper(tab)
     tab.evaluate("document.querySelector('main p').style.width = '900px'")

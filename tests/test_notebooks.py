@@ -312,7 +312,8 @@ def test_the_checks_see_what_is_wrong(tmp_path):
     nb = read(TEMPLATE)
     nb.cells[1].source = "import os"
     nb.cells[2].source = 'scale = "cpu"\nseed = 0'
-    code_cells(nb)[3].source = "x = t.numpy()" + "\n" * 16
+    shown = numbered(nb)[3][1]
+    shown.source = "x = t.numpy()" + "\n" * 16
     broken = tmp_path / "broken.ipynb"
     nbformat.write(nb, broken)
     for test in (
