@@ -4,9 +4,8 @@ A link in a message or a search shows a page's title, its first words, the site'
 and a picture: the one that the front page shows for the lecture, drawn on a card of the
 usual size as PNG, since not every reader of such a card knows WebP. A page without
 figures shows that of the first lecture. All addresses are absolute and come from
-`html_baseurl`, the
-one address; while that is a placeholder nobody can follow them. With an address of its
-own the site also has the buttons that lead to the repository.
+`html_baseurl`, the one address; while that is a placeholder nobody can follow them.
+With an address of its own the site also has the buttons that lead to the repository.
 """
 
 import base64

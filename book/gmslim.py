@@ -17,9 +17,17 @@ BLOCK = re.compile(r'(<div class="highlight"><pre>)(.*?)(</pre>)', re.S)
 WORD = re.compile(r'<span class="(\w+)">([^<]*)</span>')
 NESTED = re.compile(r'<span class="pre">([^<]*)</span>')
 # Of a signature: what no rule of the style sheets names.
-PLAIN = re.compile(r'<span class="(?:[npw]|sig-return-typehint)">([^<]*)</span>')
+PLAIN = re.compile(
+    r'<span class="(?:[npw]|sig-paren|sig-return-typehint)">([^<]*)</span>'
+)
+# Of its two classes the style sheets ask for the first.
+NAME = re.compile(r'(<span class="sig-(?:pre)?name) desc(?:class)?name"')
 SIGNATURE = re.compile(r'<dt class="sig .*?</dt>', re.S)
 ENTRY = re.compile(r'<li class="toc-h.*?</a>', re.S)
+# A word by itself: it has no space to break at.
+ALONE = re.compile(
+    r'(<code class="literal">)<span class="pre">([^<]*)</span>(?=</code>)'
+)
 LITERAL = re.compile(r'<code class="(?:code )?docutils literal notranslate">')
 
 
@@ -67,6 +75,8 @@ def recoloured(code, kinds):
 def slim(page, styles):
     """Return a page whose code and signatures take fewer bytes and look the same.
 
+    But for the brackets of a signature, which are no larger than its words.
+
     `styles` are the names of the colours of code, those of the light mode and of the
     dark.
     """
@@ -76,6 +86,6 @@ def slim(page, styles):
     def bare(match):
         return PLAIN.sub(r"\1", NESTED.sub(r"\1", match[0]))
 
-    page = SIGNATURE.sub(bare, page)
+    page = SIGNATURE.sub(lambda m: NAME.sub(r'\1"', bare(m)), page)
     page = ENTRY.sub(lambda m: LITERAL.sub("<code>", bare(m)), page)
-    return LITERAL.sub('<code class="literal">', page)
+    return ALONE.sub(r"\1\2", LITERAL.sub('<code class="literal">', page))

@@ -112,7 +112,7 @@ def the_digits_for_mnist(nb):
 
 
 def too_slow(nb):
-    nb.metadata["gmlib"]["seconds"] = 1e5
+    nb.metadata["gmlib"]["cpu_seconds"] = 1e5
 
 
 def no_text_alternative(nb):

@@ -144,11 +144,13 @@ def test_a_cluster_gives_the_same_table_and_leaves_nothing(
 
 
 def test_a_cluster_that_starts_too_slowly_is_started_anew(monkeypatch):
-    calls, before = [], started_processes()
+    calls, theirs, before = [], [], started_processes()
+    code = "import time; time.sleep(1000)"
+    other = subprocess.Popen([sys.executable, "-c", code, "not Ray's"])
 
     def init(where, **settings):
         calls.append((where, settings))
-        subprocess.Popen(["sleep", "100"])
+        theirs.append(subprocess.Popen([sys.executable, "-c", code, "/ray/raylet"]))
         if len(calls) < failures:
             raise RuntimeError("The current node timed out during startup.")
 
@@ -156,20 +158,22 @@ def test_a_cluster_that_starts_too_slowly_is_started_anew(monkeypatch):
     failures = 3
     pools._ray_init(None, {"num_cpus": 2})
     assert calls == [("local", {"num_cpus": 2})] * 3
-    left = psutil.Process().children(recursive=True)
-    sleeping = [p for p in left if p.status() != psutil.STATUS_ZOMBIE]
-    sleeping = [p for p in sleeping if "sleep" in p.cmdline()]
-    assert len(sleeping) == 1, "only those of the start that went well"
-    sleeping[0].kill()
+    assert [process.wait() for process in theirs[:2]] == [-signal.SIGKILL] * 2
+    assert theirs[2].poll() is None, "this start went well"
+    theirs[2].kill()
     calls.clear()
     failures = 5
     with pytest.raises(RuntimeError, match="timed out"):
         pools._ray_init(None, {})
     assert len(calls) == 3
-    assert soon(lambda: started_processes() == before)
+    assert [process.wait() for process in theirs[3:]] == [-signal.SIGKILL] * 3
     with pytest.raises(RuntimeError, match="timed out"):
         pools._ray_init("10.0.0.1:6379", {})
     assert len(calls) == 4, "a cluster of others is asked once"
+    theirs[-1].kill()
+    assert other.poll() is None, "no process that is not Ray's is stopped"
+    other.kill()
+    assert soon(lambda: started_processes() == before)
 
 
 def test_a_cluster_that_runs_is_joined(reference, tmp_path):

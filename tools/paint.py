@@ -73,7 +73,8 @@ READ = """async () => {
     await frame();
     const near = [...document.images].filter(i => {
       const r = i.getBoundingClientRect();
-      return r.width && r.bottom > 0 && r.top < innerHeight;
+      // what is folded has a place, but its picture never comes
+      return i.checkVisibility() && r.bottom > 0 && r.top < innerHeight;
     });
     await Promise.all(near.map(i => i.decode().catch(() => 0)));
     await frame();

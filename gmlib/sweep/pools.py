@@ -149,8 +149,8 @@ def _ray_init(where: str | None, own: dict[str, Any]) -> None:
             late = set(psutil.Process().children(recursive=True)) - before
             for process in late:
                 with suppress(psutil.NoSuchProcess):
-                    process.kill()
-            psutil.wait_procs(late)
+                    if any("/ray/" in word for word in process.cmdline()):
+                        process.kill()
             if not tries_left:
                 raise
 
