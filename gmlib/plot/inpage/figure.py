@@ -4,6 +4,7 @@ import html
 import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
+from textwrap import fill
 from typing import Any
 
 import torch
@@ -29,7 +30,7 @@ TRIES = 8  # inputs whose answers by torch travel with the figure
 CLOSE = 1e-3  # half precision must stay so close to torch
 # What the page runs, by its content: a change of it is a change of the library.
 SCRIPTS = {
-    "parts.js": "4986b17e4a55488d",
+    "parts.js": "ac72f6de80bf23e0",
     "forward.js": "82071e48172591ce",
     "figure.js": "1772f0bfa4d81180",
     "training.js": "ffe89418dd1eedae",
@@ -294,7 +295,7 @@ def _still(
     fig, axes = new(8.0, 2.9 * rows, rows, columns, squeeze=False)
     cells: list[Callable[..., None]] = [part.still for part in inputs]
     for ax, part in zip(axes.flat, [*inputs, *outputs], strict=False):
-        ax.set_title(part.label or part.name)
+        ax.set_title(fill(part.label or part.name, 100 // columns))
     for ax, draw in zip(axes.flat, cells, strict=False):
         draw(ax)
     for ax, part in zip(list(axes.flat)[len(cells) :], outputs, strict=False):

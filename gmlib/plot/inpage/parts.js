@@ -31,7 +31,11 @@ const described = box =>
   JSON.parse(box.querySelector('script[type="application/json"]').textContent);
 
 const minus = text => text.replace('-', '−');
-const written = (x, digits = 2) => minus((Math.abs(x) < 1e-9 ? 0 : x).toFixed(digits));
+function written(x, digits = 2) {
+  if (!Number.isFinite(x)) return x > 0 ? '∞' : x < 0 ? '−∞' : 'undefined';
+  const words = x.toFixed(digits);
+  return minus(+words === 0 ? (0).toFixed(digits) : words);  // not −0.00
+}
 const percent = p => `${(100 * p).toFixed(p > 0.0995 || p < 0.0005 ? 0 : 1)} %`;
 
 // A native range with its name before it and its value behind it.
