@@ -1,5 +1,6 @@
 """What the page computes is what torch computes: layer by layer, in a browser."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,6 +9,7 @@ from playwright.sync_api import sync_playwright
 from torch import nn
 
 from gmlib import metrics, nets
+from gmlib.plot.inpage import inputs
 from gmlib.plot.inpage.figure import packed_program, page_file
 from gmlib.plot.inpage.recorder import record
 
@@ -98,8 +100,8 @@ def lively(network):
 
 
 @pytest.fixture(scope="module")
-def computed():
-    """What a page answers to an input of a program."""
+def page():
+    """A page with the scripts of a figure."""
     with sync_playwright() as playwright:
         browser = launch(playwright)
         page = browser.new_page()
@@ -111,8 +113,14 @@ def computed():
           return [...values[program.outputs.y]];
         }"""
         page.add_script_tag(content=code)
-        yield lambda *given: page.evaluate("([p, x]) => tried(p, x)", given)
+        yield page
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def computed(page):
+    """What a page answers to an input of a program."""
+    return lambda *given: page.evaluate("([p, x]) => tried(p, x)", given)
 
 
 def assert_same(computed, function, x):
@@ -178,3 +186,19 @@ def test_what_is_not_shown_need_not_have_a_counterpart():
     steps = {"a": (lambda x: x.sort(1).values, ("x",)), "y": (torch.tanh, ("x",))}
     program, _ = record(steps, {"x": torch.randn(1, 8)}, ["y"])
     assert [step[0] for step in program.steps] == ["map"]
+
+
+def test_numbers_are_written_as_people_read_them(page):
+    """Neither a minus before nought, nor a word of the language's."""
+    text = page.evaluate(
+        "() => [-0.001, -1.5, 2, 1 / 0, -1 / 0, 0 / 0].map(x => written(x))"
+    )
+    assert text == ["0.00", "−1.50", "2.00", "∞", "−∞", "undefined"]
+
+
+def test_the_name_of_a_class_in_pieces_stands_in_a_piece():
+    left, right = np.random.default_rng(0).normal(0, 0.3, (2, 50, 2))
+    pieces = np.concatenate([left - 3, right + 3])
+    assert np.abs(np.median(pieces, 0)).max() < 2, "the median stands in neither"
+    assert np.abs(np.abs(inputs.crowded(pieces)) - 3).max() < 0.5
+    assert (inputs.crowded(pieces[:1]) == pieces[0]).all()
