@@ -27,11 +27,7 @@ def packed(x: Any, kind: str = "<f4") -> str:
 
 
 def crowded(points: np.ndarray) -> np.ndarray:
-    """The point whose neighbourhood, a tenth of all, is the smallest: (2,).
-
-    It lies among its own where the mean or the median of a class in several pieces
-    would lie between them.
-    """
+    """The point amid the densest tenth of all, (2,): in a piece, never between two."""
     apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
     return points[
         np.partition(apart, len(points) // 10, 1)[:, len(points) // 10].argmin()
@@ -102,9 +98,8 @@ class Plane:
     codes : Tensor, shape (n, 2)
         At most 600 of them are shown.
     labels : Tensor of int, shape (n,), optional
-        Their classes.
     words : list of str, optional
-        The classes in words.
+        Their classes, and these in words.
     lim : float
         The plane is [−lim, lim]².
     start : pair of float
@@ -223,8 +218,7 @@ class Choice:
     words : list of str
         What is to choose from.
     values : Tensor, shape (len(words), ...), optional
-        What each choice gives: numbers of a class (long) for an embedding, the
-        embedding of a text. By default a one-hot vector.
+        What each gives: a class (long) or an embedding; by default a one-hot vector.
     label : str
         What stands before it.
     """
