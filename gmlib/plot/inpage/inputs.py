@@ -76,6 +76,7 @@ class Codes:
             colour = CLASSES[k % len(CLASSES)]
             ax.scatter(part[:, 0], part[:, 1], s=4, color=colour, lw=0)
             if len(part) and word:
+                # pyrefly: ignore[bad-argument-count]
                 ax.text(*crowded(part), word, ha="center", va="center")
         ax.set(xlim=(-lim, lim), ylim=(-lim, lim), aspect="equal", xticks=[], yticks=[])
 
@@ -153,10 +154,8 @@ class Sliders:
     names : list of str
         What the d numbers are.
     low, high : float
-    step : float, optional
-        By default a hundredth of the way.
-    start : float or list of float
-        By default in the middle.
+    step : float, start : float or list of float, optional
+        By default a hundredth of the way, and in the middle.
     label : str
         What stands above them.
     """
