@@ -98,9 +98,8 @@ class Plane:
         Of the value (2,) that it gives.
     codes : Tensor, shape (n, 2)
         At most 600 of them are shown.
-    labels : Tensor of int, shape (n,), optional
-    words : list of str, optional
-        Their classes, and these in words.
+    labels, words : Tensor of int, shape (n,), and list of str, optional
+        Their classes, and the classes in words.
     lim : float
         The plane is [−lim, lim]².
     start : pair of float
@@ -154,8 +153,8 @@ class Sliders:
     names : list of str
         What the d numbers are.
     low, high : float
-    step : float, start : float or list of float, optional
-        By default a hundredth of the way, and in the middle.
+    step, start : float, optional
+        By default a hundredth of the way, and its middle; start may be a list.
     label : str
         What stands above them.
     """
