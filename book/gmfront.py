@@ -4,8 +4,8 @@
 - `{course-map}` draws which lecture needs which;
 - `{course-paths}` offers ways through the map for a weekend, six and twelve weeks;
 - `{run-times}` says how long the stored runs took;
-- `{alive} [LECTURE [ID]]` shows the first figure that is alive, of all lectures or of
-  one, and nothing as long as none is stored.
+- `{alive} LECTURE` shows its first figure that is alive, and nothing as long as none is
+  stored.
 
 The rules are in tools/course.py; nothing here names a lecture.
 """
@@ -192,17 +192,16 @@ class RunTimes(OfCourse):
 class Alive(OfCourse):
     """A live figure of a lecture, with a link to where it comes from."""
 
-    optional_arguments = 2
+    required_arguments = 1
 
     def show(self, lectures):
-        wanted, figure = [*self.arguments, None, None][:2]
-        for path in notebooks():
-            if wanted in (None, path.stem) and (html := live(notebook(path), figure)):
-                title = escape(lectures[path.stem].title)
-                link = f'<a href="{self.href(path.stem)}">{title}</a>'
-                words = f'<p class="gm-from">It runs in this page. From: {link}.</p>'
-                return [raw(f'<div class="gm-alive">{html}{words}</div>')]
-        return []
+        (name,) = self.arguments
+        path = next((path for path in notebooks() if path.stem == name), None)
+        if not path or not (html := live(notebook(path))):
+            return []
+        link = f'<a href="{self.href(name)}">{escape(lectures[name].title)}</a>'
+        words = f'<p class="gm-from">It runs in this page. From: {link}.</p>'
+        return [raw(f'<div class="gm-alive">{html}{words}</div>')]
 
 
 def setup(app):

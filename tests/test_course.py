@@ -91,12 +91,11 @@ def test_a_lecture_is_shown_by_its_first_pictures(cells, alt):
     assert (course.picture(nb) or (None, None))[1] == alt
 
 
-def test_a_live_figure_is_found_by_its_id():
-    html = '<div class="gm-live" id="walk"></div>'
+def test_the_first_live_figure_is_found():
+    html = '<div class="gm-live"></div>'
     output = new_output("display_data", {"text/html": html})
     nb = new_notebook(cells=[new_code_cell("x", outputs=[output])])
-    assert course.live(nb) == course.live(nb, "walk") == html
-    assert course.live(nb, "other") is None
+    assert course.live(nb) == html
     assert course.live(new_notebook()) is None
 
 

@@ -118,14 +118,12 @@ def picture(nb):
     return IMAGE.findall(chosen[0])[-1], alt[1]
 
 
-def live(nb, figure=None):
-    """Return the HTML of the first figure that is alive, or of the one with an id."""
+def live(nb):
+    """Return the HTML of the first figure of a lecture that is alive, or None."""
     for cell in nb.cells:
         for output in cell.get("outputs", []):
             html = output.get("data", {}).get("text/html", "")
-            if re.search(r'class="[^"]*\bgm-live\b', html) and (
-                figure is None or f'id="{figure}"' in html
-            ):
+            if re.search(r'class="[^"]*\bgm-live\b', html):
                 return html
     return None
 
