@@ -7,40 +7,54 @@ function inside(box) {
   return box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
 }
 
-/* A formula that is wider than its line gets a box (.gm-wide). Such a box hides what
-   sticks out of it: it is padded by as much as glyphs and lines stick out. */
-function fitFormula(math) {
-  math.classList.remove("gm-wide");
-  math.style.paddingBlock = "";
+function isWide(math) {
   let block = math.hasAttribute("display") ? math : math.parentElement;
   while (getComputedStyle(block).display === "inline") block = block.parentElement;
   const formula = math.querySelector("mjx-math") ?? math;
-  if (formula.getBoundingClientRect().width <= inside(block)) return;
-  math.classList.add("gm-wide");
+  return formula.getBoundingClientRect().width > inside(block);
+}
+
+/* How far a formula sticks out of its box, above and below. */
+function sticksOut(math) {
   const box = math.getBoundingClientRect();
   let above = 0;
   let below = 0;
-  for (const part of formula.querySelectorAll("*")) {
+  for (const part of (math.querySelector("mjx-math") ?? math).querySelectorAll("*")) {
     const { top, bottom, width, height } = part.getBoundingClientRect();
     if (!width || !height) continue;
     above = Math.max(above, box.top - top);
     below = Math.max(below, bottom - box.bottom);
   }
-  math.style.paddingBlock = `${Math.ceil(above) + 1}px ${Math.ceil(below) + 1}px`;
+  return `${Math.ceil(above) + 1}px ${Math.ceil(below) + 1}px`;
+}
+
+/* A formula that is wider than its line gets a box (.gm-wide). Such a box hides what
+   sticks out of it: it is padded by as much as glyphs and lines stick out. All are
+   measured together: a page is laid out anew at each look that follows a change. */
+function fitFormulas(all) {
+  for (const math of all) {
+    math.classList.remove("gm-wide");
+    math.style.paddingBlock = "";
+  }
+  const wide = [...all].filter(isWide);
+  for (const math of wide) math.classList.add("gm-wide");
+  const room = wide.map(sticksOut);
+  wide.forEach((math, i) => (math.style.paddingBlock = room[i]));
 }
 
 function fitBoxes() {
-  document.querySelectorAll(".bd-article mjx-container").forEach(fitFormula);
-  for (const box of document.querySelectorAll(
+  fitFormulas(document.querySelectorAll(".bd-article mjx-container"));
+  const boxes = document.querySelectorAll(
     ".bd-article mjx-container, .bd-article div.math, .bd-article pre," +
       " .bd-article .output, .gm-table, .gm-scroll," +
       " .bd-article .pst-scrollable-table-container",
-  )) {
-    const scrolls =
+  );
+  const scrolls = [...boxes].filter(
+    (box) =>
       box.scrollWidth > box.clientWidth + 1 &&
-      ["auto", "scroll"].includes(getComputedStyle(box).overflowX);
-    if (scrolls) box.tabIndex = 0;
-  }
+      ["auto", "scroll"].includes(getComputedStyle(box).overflowX),
+  );
+  for (const box of scrolls) box.tabIndex = 0;
 }
 
 /* What a link points to, and what is printed, is not folded away. */

@@ -7,7 +7,13 @@
 (() => {
   const root = document.documentElement;
   const BATCH = 60;
-  const done = () => root.classList.remove("gm-typesetting");
+  const later = []; // the blocks that wait, in the order of the page
+  const coming = new MutationObserver(hide);
+
+  function done() {
+    coming.disconnect();
+    root.classList.remove("gm-typesetting");
+  }
 
   // A tab in the background draws no frames.
   const frame = () =>
@@ -21,17 +27,37 @@
     await MathJax.typesetPromise(formulas);
     await frame();
     await document.fonts.ready;
-    for (const formula of formulas) {
-      formula.querySelectorAll("mjx-container").forEach(fitFormula);
-    }
+    fitFormulas(formulas.flatMap((f) => [...f.querySelectorAll("mjx-container")]));
     await frame();
     for (const formula of formulas) formula.classList.add("gm-set");
+    show();
+  }
+
+  const UNSET = ".math:not(.gm-set)";
+  const waits = (block) => block.matches(UNSET) || block.querySelector(UNSET);
+
+  /* Blocks are shown up to the next formula that is not typeset. */
+  function show() {
+    while (later.length && !waits(later[0])) later.shift().classList.remove("gm-later");
+  }
+
+  /* From the first block with such a formula on, blocks are not shown: marked while the
+     page comes in, before it is painted. */
+  function hide() {
+    const blocks = ".bd-article section > :not(section, .gm-later)";
+    for (const block of document.querySelectorAll(blocks)) {
+      if (!later.length && !waits(block)) continue;
+      block.classList.add("gm-later");
+      later.push(block);
+    }
   }
 
   const there = new Promise((go) => document.addEventListener("DOMContentLoaded", go));
 
   async function typesetAll() {
     await there; // and with it the other scripts
+    hide();
+    coming.disconnect();
     const all = [...document.querySelectorAll(".math, .tex2jax_process, .mathjax_process")];
     const near = (e) => e.getBoundingClientRect().top < 2 * innerHeight;
     let first = all.findIndex((e) => !near(e));
@@ -43,6 +69,7 @@
 
   if (window.MathJax) {
     root.classList.add("gm-typesetting");
+    coming.observe(root, { childList: true, subtree: true });
     MathJax.startup = {
       typeset: false,
       pageReady: () => MathJax.startup.defaultPageReady().then(typesetAll).finally(done),
