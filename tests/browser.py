@@ -6,6 +6,7 @@ only pytest's own limit ends a visit that hangs.
 
 import os
 import shutil
+from contextlib import contextmanager
 from urllib.parse import urlparse
 
 from axe_playwright_python.sync_playwright import Axe
@@ -20,6 +21,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PAPER = 665  # CSS pixels between the margins of A4
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -33,12 +35,14 @@ def launch(playwright):
 class Visit:
     """A page in the browser, with all that went wrong while it loaded."""
 
-    def __init__(self, browser, server, page, width=1280):
+    def __init__(self, browser, server, page, width=1280, prepare=None):
         self.context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="light",
             reduced_motion="reduce",
         )
+        if prepare:
+            prepare(self.context)
         self.page = self.context.new_page()
         self.page.set_default_timeout(0)
         self.problems, self.hosts = [], set()
@@ -73,17 +77,31 @@ class Visit:
         self.page.evaluate(UNFOLD, which)
 
     def resize(self, width):
-        """Give the page another width."""
+        """Give the page another width; as it learns of it, it fits its boxes."""
         self.page.set_viewport_size({"width": width, "height": 900})
-        self.page.evaluate("fitBoxes()")
+        self.page.wait_for_function("width => innerWidth === width", arg=width)
 
-    def wear(self, font):
+    def wear(self, name, font):
         """Set the page's text in a font file, as where the reader has no other."""
-        self.page.evaluate(WEAR, font)
+        self.page.evaluate(WEAR, [name, font])
+
+    @contextmanager
+    def on_paper(self):
+        """Let the page be as it is printed: on A4, with what is folded unfolded."""
+        self.page.emulate_media(media="print")
+        self.resize(PAPER)
+        self.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        yield
+        self.page.evaluate("dispatchEvent(new Event('afterprint'))")
+        self.page.emulate_media(media="screen")
 
     def out_of_place(self):
         """Return what is wider than the page, and formulas that are cut."""
         return self.page.evaluate(OVERFLOW) + self.page.evaluate(CUT)
+
+    def wider_than_paper(self):
+        """Return what does not fit a sheet: the browser would shrink the whole page."""
+        return self.page.evaluate(WIDER)
 
     def screens(self):
         """Return how many screens of 800 px the text of the page is long."""
@@ -117,19 +135,24 @@ class Visit:
         """
         self.page.evaluate(SHORTEN)
 
-    def violations(self, only_contrast=False):
-        """Return what axe-core finds, a line each; contrast is tried on every look."""
+    def violations(self, only_contrast=False, within=None):
+        """Return what axe-core finds, a line each, on the page or in a part of it.
+
+        Contrast is tried on an element of every look, within a part on all.
+        """
         self.page.evaluate(LOOKS)
         axe, found = Axe(), []
-        here = {"preload": False}  # the style sheets are here
+        # The style sheets are here; of what is well, nothing is reported.
+        here = {"preload": False, "resultTypes": ["violations"]}
         contrast = here | {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
-        found += axe.run(self.page, "[data-look]", contrast).response["violations"]
+        looks = within or "[data-look]"
+        found += axe.run(self.page, looks, contrast).response["violations"]
         if not only_contrast:
             # Beyond axe's defaults: what a button shows is what it is called.
             rules = {"label-content-name-mismatch": {"enabled": True}}
             rules |= {"color-contrast": {"enabled": False}}
             rest = here | {"rules": rules}
-            found += axe.run(self.page, options=rest).response["violations"]
+            found += axe.run(self.page, within, rest).response["violations"]
         return [
             f"{rule['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
             for rule in found
@@ -145,12 +168,12 @@ UNFOLD = """which => {
   fitBoxes();
 }"""
 
-WEAR = """async font => {
-  const face = new FontFace('Worn', `url(data:font/ttf;base64,${font})`);
+WEAR = """async ([name, font]) => {
+  const face = new FontFace(name, `url(data:font/ttf;base64,${font})`);
   document.fonts.add(await face.load());
   const root = document.documentElement.style;
-  root.setProperty('--pst-font-family-base', 'Worn');
-  root.setProperty('--pst-font-family-heading', 'Worn');
+  root.setProperty('--pst-font-family-base', name);
+  root.setProperty('--pst-font-family-heading', name);
   await document.fonts.ready;
   fitBoxes();
 }"""
@@ -172,6 +195,14 @@ OVERFLOW = """() => {
       found.push(e.tagName + '.' + e.className + ' ' + Math.round(r.right));
   }
   return found.slice(0, 5);
+}"""
+
+WIDER = """() => {
+  const width = document.documentElement.clientWidth;
+  return [...document.querySelectorAll('.bd-article *')].filter(e => {
+    const r = e.getBoundingClientRect();
+    return r.width && r.right > width + 1 && !e.closest('mjx-assistive-mml');
+  }).map(e => `${e.tagName}.${e.className} ${e.textContent.trim().slice(0, 40)}`);
 }"""
 
 # A formula is cut where a box around it hides what sticks out above or below it, or at

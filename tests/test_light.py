@@ -14,15 +14,15 @@ import gmpictures
 import gmslim
 import paint
 import pytest
-from browser import launch
+from browser import Visit, launch
 from bs4 import BeautifulSoup
 from notebooks import chapters
 from playwright.sync_api import sync_playwright
 from serve import base, serve
+from test_pages import still
 from test_site import CHAPTERS, HTML, PAGES
 
 MOST = 400_000  # bytes of HTML, without pictures and what live figures compute with
-PAPER = 665  # CSS pixels between the margins of A4
 # Two pixels by one, as PNG.
 DOT = (
     "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAAAAADRSSBWAAAAC0lEQVR4nGNgYAAAAAMAAbitOmMAAAAA"
@@ -190,26 +190,6 @@ def server():
         server.shutdown()
 
 
-def visited(browser, server, page, width):
-    """Return what moved on a page, and the page."""
-    context = browser.new_context(viewport={"width": width, "height": 800})
-    paint.watch(context, HTML)
-    tab = context.new_page()
-    tab.set_default_timeout(0)
-    tab.goto(f"http://127.0.0.1:{server.server_port}{base()}{page}")
-    return paint.shifts(tab), tab
-
-
-WIDER = """() => {
-  document.querySelectorAll('details').forEach(e => { e.open = true; });
-  const width = document.documentElement.clientWidth;
-  return [...document.querySelectorAll('.bd-article *')].filter(e => {
-    const r = e.getBoundingClientRect();
-    return r.width && r.right > width + 1 && !e.closest('mjx-assistive-mml');
-  }).map(e => `${e.tagName}.${e.className} ${e.textContent.trim().slice(0, 40)}`);
-}"""
-
-
 # Where the reader looks: what moves above the view is not seen to move.
 LATE = """async () => {
   const frame = () => new Promise(go => requestAnimationFrame(() => setTimeout(go)));
@@ -222,34 +202,25 @@ LATE = """async () => {
 }"""
 
 
-def wider_than_paper(tab):
-    """Return what does not fit a sheet: the browser would shrink the whole page."""
-    tab.emulate_media(media="print")
-    tab.set_viewport_size({"width": PAPER, "height": 900})
-    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
-    return tab.evaluate(WIDER)
-
-
-@pytest.mark.parametrize("page", [p for p in PAGES if p != "404.html"])
-def test_a_page_never_jumps_and_fits_paper(browser, server, page):
-    moved, tab = visited(browser, server, page, 390)
-    assert not moved
-    assert not wider_than_paper(tab)
-    tab.context.close()
-    if page in CHAPTERS[:2]:
-        moved, tab = visited(browser, server, page, 1280)
-        tab.context.close()
-        assert not moved
+@pytest.mark.parametrize("page", CHAPTERS[:2])
+def test_a_page_never_jumps_on_a_large_screen(browser, server, page):
+    """On a small one each page is read in test_pages.py."""
+    with Visit(browser, server, page, 1280, still) as visit:
+        assert not paint.shifts(visit.page)
 
 
 def test_a_jump_and_a_table_that_is_too_wide_are_seen(browser, server):
-    _, tab = visited(browser, server, "chapters/notation.html", 390)
-    tab.evaluate(LATE)
-    tab.wait_for_function("window.gmShifts.length > 0")
-    assert not wider_than_paper(tab)
-    tab.evaluate("document.querySelector('main p').style.width = '900px'")
-    assert wider_than_paper(tab)
-    tab.context.close()
+    with Visit(browser, server, "chapters/notation.html", 390, still) as visit:
+        assert not paint.shifts(visit.page)
+        visit.page.evaluate(LATE)
+        visit.page.wait_for_function("window.gmShifts.length > 0")
+        visit.unfold()
+        with visit.on_paper():
+            assert not visit.wider_than_paper()
+            visit.page.evaluate(
+                "document.querySelector('main p').style.width = '900px'"
+            )
+            assert visit.wider_than_paper()
 
 
 def test_pictures_come_from_a_folder_too(browser):

@@ -1,7 +1,7 @@
 """The built site, as a reader meets it: in a browser, without a network.
 
-Each page is loaded once, on a phone, and then changed as a reader would: unfolded, made
-wider, set in the narrowest and the widest font, darkened.
+Each page is loaded once, on a phone, read to its end, and then changed as a reader
+would: made wider, unfolded, printed, set in the narrowest and the widest font, dark.
 """
 
 import base64
@@ -9,6 +9,7 @@ import importlib
 from pathlib import Path
 
 import matplotlib
+import paint
 import pytest
 from browser import Visit, launch
 from living import CLOSE, described, far, gradients_far
@@ -39,6 +40,11 @@ def browser():
         browser = launch(playwright)
         yield browser
         browser.close()
+
+
+def still(context):
+    """Let the pages of a context note what moves."""
+    paint.watch(context, HTML)
 
 
 def assert_whole(visit, server):
@@ -87,8 +93,9 @@ def assert_short(visit):
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p != "404.html"])
-def test_a_page_is_whole_in_every_font_and_accessible(browser, server, page):
-    with Visit(browser, server, page, 390) as visit:
+def test_a_page_is_whole_still_and_accessible_in_every_font(browser, server, page):
+    with Visit(browser, server, page, 390, still) as visit:
+        assert not paint.shifts(visit.page)
         assert_whole(visit, server)
         if page in CHAPTERS:
             assert_it_moves(visit)
@@ -98,14 +105,15 @@ def test_a_page_is_whole_in_every_font_and_accessible(browser, server, page):
             assert_short(visit)
         visit.unfold()
         assert not visit.out_of_place()
+        with visit.on_paper():
+            assert not visit.wider_than_paper()
         visit.resize(390)
         assert not visit.out_of_place(), "on a phone"
-        for name, file in FONTS.items():
-            visit.wear(base64.b64encode(file.read_bytes()).decode())
-            for width in (1280, 390):
-                visit.resize(width)
+        for width, names in ((390, list(FONTS)), (1280, list(FONTS)[::-1])):
+            visit.resize(width)
+            for name in names:
+                visit.wear(name, base64.b64encode(FONTS[name].read_bytes()).decode())
                 assert not visit.out_of_place(), f"{name} font, {width} px"
-        visit.resize(1280)
         visit.shorten()
         assert not visit.violations()
         visit.in_dark()
