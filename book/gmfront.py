@@ -3,6 +3,7 @@
 - `{lectures}` shows each with a picture of its own, its question and its minutes;
 - `{course-map}` draws which lecture needs which;
 - `{course-paths}` offers ways through the map for a weekend, six and twelve weeks;
+- `{models}` tells what each model can be asked, for a page beside the lectures;
 - `{run-times}` says how long the stored runs took;
 - `{alive} LECTURE` shows its first figure that is alive, and nothing as long as none is
   stored.
@@ -27,6 +28,7 @@ from sphinx.util.docutils import SphinxDirective
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tools"))
 from course import closure, course, direct, live, notebook, paths  # noqa: E402
+from models import table  # noqa: E402
 from notebooks import lectures as notebooks  # noqa: E402
 
 WIDTH = 480  # px of a picture of the front page
@@ -176,6 +178,17 @@ class Paths(OfCourse):
         return "".join(parts)
 
 
+class Models(OfCourse):
+    """The map of models as a table, from tools/models.py."""
+
+    def show(self, lectures):
+        self.env.note_dependency(str(ROOT / "book" / "models.csv"))
+        found = nodes.container(classes=["gm-models"])
+        lines = StringList(table(), "models")
+        self.state.nested_parse(lines, self.content_offset, found)
+        return found.children
+
+
 class RunTimes(OfCourse):
     """One sentence: how long the stored runs took."""
 
@@ -208,6 +221,7 @@ def setup(app):
     app.add_directive("lectures", Lectures)
     app.add_directive("course-map", Map)
     app.add_directive("course-paths", Paths)
+    app.add_directive("models", Models)
     app.add_directive("run-times", RunTimes)
     app.add_directive("alive", Alive)
     app.connect("build-finished", write_pictures)

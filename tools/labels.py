@@ -38,6 +38,7 @@ class Book:
     """The pages of the book in their order: titles, labels, and the works they cite."""
 
     def __init__(self, root=ROOT):
+        self.root = root
         toc = yaml.safe_load((root / "_toc.yml").read_text("utf8"))
         self.chapters, self.titles, self.labels = {toc["root"]: None}, {}, {}
         number = 0

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from labels import PROOFS
+from models import table
 from myst import (
     ATTRIBUTES,
     HEADING,
@@ -167,6 +168,8 @@ class Page:
         elif name == "dropdown" or "dropdown" in block.options.get("class", ""):
             title = block.argument or name.capitalize()
             lines = self._folded(title, self._lines(block.lines, flat))
+        elif name == "models":
+            lines = self._prose(table(self.book.root), flat)
         elif name in NOTES:
             title = block.argument or name.capitalize()
             body = self._lines(block.lines, flat=True)
