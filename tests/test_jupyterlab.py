@@ -68,6 +68,7 @@ def lab(tmp_path_factory):
     command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"]
     command += ["--IdentityProvider.token=t", f"--ServerApp.root_dir={home / 'work'}"]
     command += ["--LabApp.extension_manager=readonly"]
+    command += ["--LabApp.expose_app_in_browser=True"]
     log = (home / "log").open("w+")
     process = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=home)
     try:
@@ -166,10 +167,8 @@ def test_a_slider_moves_once_the_notebook_is_trusted(page):
     )
     assert "To move it, trust" in box.locator(".gm-trust").inner_text()
     assert box.locator("input").is_disabled()
-    page.get_by_role("menuitem", name="View").click()
-    page.get_by_role("menuitem", name="Activate Command Palette").click()
-    page.locator(".lm-CommandPalette-input").fill("Trust Notebook")
-    page.locator(".lm-CommandPalette-item").filter(has_text="Trust Notebook").click()
+    # The palette, which has this command, closes by itself when it loses the focus.
+    page.evaluate("() => { jupyterapp.commands.execute('notebook:trust'); }")
     page.locator(".jp-Dialog .jp-mod-accept").click()
     page.wait_for_function("!document.querySelector('.gm-trust')")
     assert box.evaluate(shown) == 0
