@@ -328,4 +328,5 @@ def test_make_hands_a_chapter_to_the_checks():
     ended = subprocess.run(
         [sys.executable, *command[1:]], cwd=ROOT, text=True, stderr=-1
     )
-    assert "no chapter 'nowhere'; there are: introduction, latent_variables" in ended.stderr
+    there = "there are: introduction, latent_variables"
+    assert f"no chapter 'nowhere'; {there}" in ended.stderr
