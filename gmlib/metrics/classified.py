@@ -43,7 +43,7 @@ def classifier_accuracy(
     W = torch.zeros(int(y.max()) + 1, x.shape[1], device="cpu", requires_grad=True)
     b = torch.zeros(len(W), device="cpu", requires_grad=True)
     newton = torch.optim.LBFGS(
-        [W, b], max_iter=200, history_size=20, line_search_fn="strong_wolfe"
+        [W, b], max_iter=100, history_size=20, line_search_fn="strong_wolfe"
     )
 
     def loss() -> Tensor:
