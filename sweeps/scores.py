@@ -246,7 +246,8 @@ def scores(x):
     f, r = judge.features(x), judge.features(real)
     probs = judge.probs(x)
     few = judged * 2 // 5
-    limit, _ = metrics.frechet_limit(f, r)
+    parts = max(2, min(5, min(len(f), len(r)) // 70))  # of more than 64 each
+    limit, _ = metrics.frechet_limit(f, r, parts)
     precision, recall = metrics.precision_recall(r[:few], f[:few])
     density, coverage = metrics.density_coverage(r[:few], f[:few])
     copied, _ = metrics.copying_test(x[:few], train.x[:KNOWN], real[:few])

