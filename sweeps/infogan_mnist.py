@@ -1,0 +1,150 @@
+"""InfoGAN on digits: Q on the discriminator's layers, alone, or without its term."""
+
+import math
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import nn
+from torch.nn.functional import log_softmax, one_hot
+
+from gmlib import data, nets, runtime
+from gmlib.game import Player, adam, fit, shared
+from gmlib.objectives import jensen_shannon, normal, standard_normal
+from gmlib.runtime import by_scale
+from gmlib.sweep import crossed
+
+K, WIDTH = 10, 16
+rounds = by_scale(smoke=2, cpu=2000, gpu=20_000)  # the published run has 5000
+many = by_scale(smoke=100, cpu=10_000, gpu=10_000)  # test pictures, generated ones
+KINDS = ["shared layers", "Q alone", "no term"]
+grid = crossed(seed=range(by_scale(smoke=1, cpu=5, gpu=10)), kind=KINDS)
+V, p_z = jensen_shannon, standard_normal(62)
+
+
+def draw_codes(n):
+    """A class y, uniform on ten, and two numbers u, uniform on (-1, 1)."""
+    where = runtime.device()
+    return torch.randint(K, (n,), device=where), 2 * torch.rand(n, 2, device=where) - 1
+
+
+def networks():
+    """The generator; the discriminator's layers and its output; Q's output."""
+    G = nets.dcgan_generator(62 + K + 2, width=WIDTH)
+    M = nets.dcgan_discriminator(width=WIDTH)
+    head = nn.Sequential(
+        nn.Linear(M[-2].in_features, 128), nn.LeakyReLU(0.2), nn.Linear(128, K + 4)
+    ).to(runtime.device())
+    return G, M[:-2], M[-2:], head
+
+
+def bounds(out, y, u):
+    """The bound for the class and for each number, (n, 3); Q's means."""
+    logits, mean, log_std = out.split([K, 2, 2], 1)
+    of_y = math.log(K) + log_softmax(logits, 1).gather(1, y[:, None])
+    of_u = math.log(2) + normal(mean, log_std.exp()).base_dist.log_prob(u)
+    return torch.cat([of_y, of_u], 1), mean
+
+
+def game(kind, G, body, top, head):
+    """The players, Q as a function of pictures, and the modules of Q."""
+    own = body
+    if kind != "shared layers":
+        own = nets.dcgan_discriminator(width=WIDTH)[:-2]
+
+    def Q(x):
+        return head(own(x))
+
+    def T(x):
+        return top(body(x))
+
+    def drawn(x):
+        y, u = draw_codes(len(x))
+        codes = torch.cat([p_z.sample((len(x),)), one_hot(y, K), u], 1)
+        return G(codes), y, u
+
+    made = shared(drawn)
+
+    def L_I(x):
+        x_g, y, u = made(x)
+        return bounds(Q(x_g), y, u)[0].sum(1).mean()
+
+    def L_T(x):
+        loss = -V(T(x), T(made(x)[0]))
+        return loss - L_I(x) if kind == "shared layers" else loss
+
+    def L_G(x):
+        loss = -V(T(made(x)[0]), T(x))
+        return loss if kind == "no term" else loss - L_I(x)
+
+    slow, fast = adam(1e-3, (0.5, 0.999)), adam(2e-3, (0.5, 0.999))
+    players = {
+        "shared layers": {
+            "T": Player([body, top, head], L_T, slow), "G": Player([G], L_G, fast)
+        },
+        "Q alone": {
+            "T": Player([body, top], L_T, slow), "GQ": Player([G, own, head], L_G, fast)
+        },
+        "no term": {
+            "T": Player([body, top], L_T, slow), "G": Player([G], L_G, fast),
+            "Q": Player([own, head], lambda x: -L_I(x), fast),
+        },
+    }[kind]  # fmt: skip
+    return players, Q, (own, head)
+
+
+def confusion(Q, images):
+    """How often Q's best class is k and the label is y: (K, 10)."""
+    found = torch.cat([Q(x).split([K, 4], 1)[0].argmax(1) for x in images.x.split(1000)])
+    return torch.bincount(found * 10 + images.y, minlength=K * 10).view(K, 10).cpu()
+
+
+def looks_of(x):
+    """Slant and ink of pictures in [0, 1]: shape (n,) each."""
+    line = torch.arange(28, device=x.device) - 13.5
+    w = x.flatten(1, 2) / x.sum((1, 2, 3)).clamp(min=1e-3)[:, None, None]
+    across, down = (w.sum(1) * line).sum(1), (w.sum(2) * line).sum(1)
+    dx, dy = line - across[:, None], line - down[:, None]
+    both = torch.einsum("nij,ni,nj->n", w, dy, dx)
+    tall = (w.sum(2) * dy**2).sum(1)
+    return -both / tall.clamp(min=1e-3), x.mean((1, 2, 3))
+
+
+@torch.no_grad()
+def judged(G, Q, part):
+    """Errors of the class on test pictures, and bounds and effects of all codes."""
+    test = data.images("test")
+    some = data.Empirical(2 * test.x[:many] - 1, test.y[:many])
+    table = confusion(Q, some)
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    y, u = draw_codes(part)
+    x = torch.cat([
+        G(torch.cat([p_z.sample((len(a),)), one_hot(a, K), b], 1))
+        for a, b in zip(y.split(1000), u.split(1000), strict=True)
+    ])  # fmt: skip
+    found = [bounds(Q(a), b, c) for a, b, c in
+             zip(x.split(1000), y.split(1000), u.split(1000), strict=True)]  # fmt: skip
+    bound, mean = (torch.cat(v) for v in zip(*found, strict=True))
+    printed = (u**2 - (u - mean) ** 2) / 2
+    looks = torch.stack(looks_of((x + 1) / 2), 1)
+    looks = looks - torch.stack([looks[y == k].mean(0) for k in range(K)])[y]
+    effect = torch.corrcoef(torch.cat([looks, u], 1).T)[:2, 2:]
+    return {
+        "error": 1 - int(table[rows, columns].sum()) / int(table.sum()),
+        "error_many": 1 - int(table.max(1).values.sum()) / int(table.sum()),
+        "digits": len(set(table.argmax(1).tolist())),
+        **{f"bound_{n}": v for n, v in zip("yab", bound.mean(0).tolist(), strict=True)},
+        **{f"printed_{n}": v for n, v in zip("ab", printed.mean(0).tolist(), strict=True)},
+        **{f"{n}_{c}": effect[i, j].item() for i, n in enumerate(["slant", "ink"])
+           for j, c in enumerate("ab")},
+    }  # fmt: skip
+
+
+def cell(kind, seed):
+    """Train one game; what its codes say on test pictures and on its own."""
+    images = data.images("train")
+    parts = networks()
+    players, Q, of_Q = game(kind, *parts)
+    fit(players, images.map(data.to_tanh), rounds, batch_size=64)
+    with runtime.evaluating(parts[0], *of_Q):
+        found = judged(parts[0], Q, many)
+    return {"rounds": rounds, "data": images.name, **found}
