@@ -5,7 +5,7 @@ import math
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import nn
-from torch.nn.functional import log_softmax, one_hot
+from torch.nn.functional import log_softmax, logsigmoid, one_hot
 
 from gmlib import data, nets, runtime
 from gmlib.game import Player, adam, fit, shared
@@ -51,12 +51,6 @@ def game(kind, G, body, top, head):
     if kind != "shared layers":
         own = nets.dcgan_discriminator(width=WIDTH)[:-2]
 
-    def Q(x):
-        return head(own(x))
-
-    def T(x):
-        return top(body(x))
-
     def drawn(x):
         y, u = draw_codes(len(x))
         codes = torch.cat([p_z.sample((len(x),)), one_hot(y, K), u], 1)
@@ -64,37 +58,41 @@ def game(kind, G, body, top, head):
 
     made = shared(drawn)
 
-    def L_I(x):
-        x_g, y, u = made(x)
-        return bounds(Q(x_g), y, u)[0].sum(1).mean()
+    def L_I(f, y, u):
+        return bounds(head(f), y, u)[0].sum(1).mean()
 
     def L_T(x):
-        loss = -V(T(x), T(made(x)[0]))
-        return loss - L_I(x) if kind == "shared layers" else loss
+        x_g, y, u = made(x)
+        f = body(x_g)
+        loss = -V(top(body(x)), top(f))
+        return loss - L_I(f, y, u) if kind == "shared layers" else loss
 
     def L_G(x):
-        loss = -V(T(made(x)[0]), T(x))
-        return loss if kind == "no term" else loss - L_I(x)
+        x_g, y, u = made(x)
+        f = body(x_g)
+        loss = -logsigmoid(top(f)).mean()
+        if kind == "no term":
+            return loss
+        return loss - L_I(f if own is body else own(x_g), y, u)
+
+    def L_Q(x):
+        x_g, y, u = made(x)
+        return -L_I(own(x_g), y, u)
 
     slow, fast = adam(1e-3, (0.5, 0.999)), adam(2e-3, (0.5, 0.999))
-    players = {
-        "shared layers": {
-            "T": Player([body, top, head], L_T, slow), "G": Player([G], L_G, fast)
-        },
-        "Q alone": {
-            "T": Player([body, top], L_T, slow), "GQ": Player([G, own, head], L_G, fast)
-        },
-        "no term": {
-            "T": Player([body, top], L_T, slow), "G": Player([G], L_G, fast),
-            "Q": Player([own, head], lambda x: -L_I(x), fast),
-        },
-    }[kind]  # fmt: skip
-    return players, Q, (own, head)
+    of_T = [body, top, head] if own is body else [body, top]
+    of_G = [G, own, head] if kind == "Q alone" else [G]
+    players = {"T": Player(of_T, L_T, slow), "G": Player(of_G, L_G, fast)}
+    if kind == "no term":
+        players["Q"] = Player([own, head], L_Q, fast)
+    return players, lambda x: head(own(x)), (own, head)
 
 
 def confusion(Q, images):
     """How often Q's best class is k and the label is y: (K, 10)."""
-    found = torch.cat([Q(x).split([K, 4], 1)[0].argmax(1) for x in images.x.split(1000)])
+    found = torch.cat(
+        [Q(x).split([K, 4], 1)[0].argmax(1) for x in images.x.split(1000)]
+    )
     return torch.bincount(found * 10 + images.y, minlength=K * 10).view(K, 10).cpu()
 
 
@@ -107,6 +105,11 @@ def looks_of(x):
     both = torch.einsum("nij,ni,nj->n", w, dy, dx)
     tall = (w.sum(2) * dy**2).sum(1)
     return -both / tall.clamp(min=1e-3), x.mean((1, 2, 3))
+
+
+def named(word, codes, values):
+    """The values as columns of the table, one a code."""
+    return {f"{word}{c}": v for c, v in zip(codes, values.tolist(), strict=True)}
 
 
 @torch.no_grad()
@@ -132,11 +135,11 @@ def judged(G, Q, part):
         "error": 1 - int(table[rows, columns].sum()) / int(table.sum()),
         "error_many": 1 - int(table.max(1).values.sum()) / int(table.sum()),
         "digits": len(set(table.argmax(1).tolist())),
-        **{f"bound_{n}": v for n, v in zip("yab", bound.mean(0).tolist(), strict=True)},
-        **{f"printed_{n}": v for n, v in zip("ab", printed.mean(0).tolist(), strict=True)},
-        **{f"{n}_{c}": effect[i, j].item() for i, n in enumerate(["slant", "ink"])
-           for j, c in enumerate("ab")},
-    }  # fmt: skip
+        **named("bound_", "yab", bound.mean(0)),
+        **named("printed_", "ab", printed.mean(0)),
+        **named("slant_", "ab", effect[0]),
+        **named("ink_", "ab", effect[1]),
+    }
 
 
 def cell(kind, seed):
