@@ -132,8 +132,8 @@ def judged(G, Q, part):
     looks = looks - torch.stack([looks[y == k].mean(0) for k in range(K)])[y]
     effect = torch.corrcoef(torch.cat([looks, u], 1).T)[:2, 2:]
     return {
-        "error": 1 - int(table[rows, columns].sum()) / int(table.sum()),
-        "error_many": 1 - int(table.max(1).values.sum()) / int(table.sum()),
+        "wrong": 1 - int(table[rows, columns].sum()) / int(table.sum()),
+        "wrong_many": 1 - int(table.max(1).values.sum()) / int(table.sum()),
         "digits": len(set(table.argmax(1).tolist())),
         **named("bound_", "yab", bound.mean(0)),
         **named("printed_", "ab", printed.mean(0)),
