@@ -13,7 +13,7 @@ from gmlib.objectives import jensen_shannon, normal, standard_normal
 from gmlib.runtime import by_scale
 from gmlib.sweep import crossed
 
-K, WIDTH = 10, 16
+K, WIDTH, LEAST = 10, 16, 0.1  # classes; channels; the least width of the reader
 rounds = by_scale(smoke=2, cpu=2000, gpu=20_000)  # the published run has 5000
 many = by_scale(smoke=100, cpu=10_000, gpu=10_000)  # test pictures, generated ones
 KINDS = ["shared layers", "Q alone", "no term"]
@@ -32,7 +32,7 @@ def networks():
     G = nets.dcgan_generator(62 + K + 2, width=WIDTH)
     M = nets.dcgan_discriminator(width=WIDTH)
     head = nn.Sequential(
-        nn.Linear(M[-2].in_features, 128), nn.LeakyReLU(0.2), nn.Linear(128, K + 4)
+        nn.Linear(M[-2].in_features, 64), nn.LeakyReLU(0.2), nn.Linear(64, K + 4)
     ).to(runtime.device())
     return G, M[:-2], M[-2:], head
 
@@ -41,7 +41,7 @@ def bounds(out, y, u):
     """The bound for the class and for each number, (n, 3); Q's means."""
     logits, mean, log_std = out.split([K, 2, 2], 1)
     of_y = math.log(K) + log_softmax(logits, 1).gather(1, y[:, None])
-    of_u = math.log(2) + normal(mean, log_std.exp()).base_dist.log_prob(u)
+    of_u = math.log(2) + normal(mean, LEAST + log_std.exp()).base_dist.log_prob(u)
     return torch.cat([of_y, of_u], 1), mean
 
 
