@@ -8,8 +8,14 @@ from torch.nn.functional import softplus
 
 from gmlib import data, metrics, nets, runtime
 from gmlib.game import Player, adam, fit, shared
-from gmlib.objectives import bernoulli, jensen_shannon, kl_divergence, log_mean_exp
-from gmlib.objectives import normal, standard_normal
+from gmlib.objectives import (
+    bernoulli,
+    jensen_shannon,
+    kl_divergence,
+    log_mean_exp,
+    normal,
+    standard_normal,
+)
 from gmlib.runtime import by_scale
 from gmlib.sweep import crossed
 
