@@ -8,7 +8,7 @@ from gmlib.game import Player, adam, fit, shared
 from gmlib.objectives import bernoulli, jensen_shannon, standard_normal
 from gmlib.runtime import by_scale
 
-rounds = by_scale(smoke=4, cpu=8000, gpu=60_000)  # 600 are an epoch
+rounds = by_scale(smoke=5, cpu=8000, gpu=60_000)  # 600 are an epoch
 width = by_scale(smoke=20, cpu=200, gpu=1000)
 seeds = range(by_scale(smoke=1, cpu=3, gpu=10))
 grid = [
