@@ -7,6 +7,7 @@ a game, separated by spaces.
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -24,7 +25,7 @@ METHODS = [
     "R1", "R2", "spectral norm",
 ]  # fmt: skip
 looks = by_scale(
-    smoke=[2, 4], cpu=[500, 1000, 2000, 3000, 4500, 6000],
+    smoke=[2, 4], cpu=[500, 1000, 1500, 2500, 3500, 4500],
     gpu=[500, 1000, 2000, 4000, 8000, 16_000, 32_000],
 )  # fmt: skip
 judged = by_scale(smoke=200, cpu=2500, gpu=2500)
@@ -37,7 +38,7 @@ grid += crossed(method=["R1"], ratio=[1.0], gamma=[0.01, 1.0, 10.0])
 def networks(games, *sizes):
     """Weights (games, i, o) and biases (games, 1, o) of perceptrons, layer by layer."""
     w = []
-    for i, o in zip(sizes, sizes[1:], strict=False):
+    for i, o in pairwise(sizes):
         w += [torch.rand(games, i, o), torch.rand(games, 1, o)]
         w[-2:] = [(2 * a - 1).to(runtime.device()) / i**0.5 for a in w[-2:]]
     return nn.ParameterList(w)
