@@ -25,7 +25,7 @@ METHODS = [
     "R1", "R2", "spectral norm",
 ]  # fmt: skip
 looks = by_scale(
-    smoke=[2, 4], cpu=[500, 1000, 1500, 2500, 3500, 4500],
+    smoke=[2, 4], cpu=[500, 1000, 1500, 2000, 3000, 4000],
     gpu=[500, 1000, 2000, 4000, 8000, 16_000, 32_000],
 )  # fmt: skip
 judged = by_scale(smoke=200, cpu=2500, gpu=2500)
@@ -148,10 +148,19 @@ def counted(x, law):
 
 
 def cell(
-    method, ratio, gamma, lr_G=1e-3, games=5, n=128, width=64, ahead=5, inner=300.0
+    method,
+    ratio,
+    gamma,
+    lr_G=2e-3,
+    std=0.1,
+    games=5,
+    n=64,
+    width=64,
+    ahead=5,
+    inner=200.0,
 ):
     """Play `games` games a law; count what their generators reach on the way."""
-    laws = {"ring": ring(), "grid": grid_law()}
+    laws = {"ring": ring(std=std), "grid": grid_law(std=std)}
     w_G, players = players_of(
         method, ratio * lr_G, lr_G, gamma, 2 * games, width, ahead, inner
     )
