@@ -70,8 +70,9 @@ def test_no_output_of_the_pixel_cnn_sees_itself_or_later():
 def test_the_pixel_cnn_has_its_blind_spot():
     """Each row up reaches one pixel further right, and those beyond stay unseen."""
     slopes = seen(nets.pixel_cnn(1, 8, 2, 3), (1, 7, 7)).view(7, 7, 7, 7)
-    assert slopes[4, 2, 3, 5] == 0  # a row up, three to the right
+    assert slopes[4, 2, 3, 4:].max() == 0  # a row up, two to the right and more
     assert slopes[4, 2, 3, 3] > 0
+    assert slopes[4, 2, 2, 4] > 0 == slopes[4, 2, 2, 5]
 
 
 def test_masks_say_what_they_cannot_be():
