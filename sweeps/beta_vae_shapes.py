@@ -37,6 +37,16 @@ def columns(factors: Tensor) -> list[Tensor]:
     return [f.long() if i < 2 else binned(f) for i, f in enumerate(factors.T)]
 
 
+def told(latents: Tensor, truth: list[Tensor]) -> tuple[list[list[float]], list[float]]:
+    """What each latent tells of each factor, nats; the gap of each factor in [0, 1]."""
+    table, gaps = [], []
+    for v in truth:
+        table.append([information(binned(z), v) for z in latents.T])
+        first, second = sorted(table[-1], reverse=True)[:2]
+        gaps.append((first - second) / information(v, v))
+    return table, gaps
+
+
 def parts(mean: Tensor, std: Tensor) -> tuple[float, float, float]:
     """Information, total correlation and marginals' KL of n clouds, one draw each."""
     z = mean + std * torch.randn_like(mean)
@@ -83,11 +93,9 @@ def cell(beta: float, seed: int) -> dict[str, object]:
         R, D = (v.item() for v in rate_and_distortion(drawn.x[:2000]))
         three = {n: parts(mean[:n], std[:n]) for n in (few, all_)}
     truth = columns(drawn.factors)
-    told = [[information(binned(m), v) for m in mean.T] for v in truth]
-    gaps = []
-    for row, v in zip(told, truth, strict=True):
-        first, second = sorted(row, reverse=True)[:2]
-        gaps.append((first - second) / information(v, v))
+    table, gaps = told(mean, truth)
+    drawn_gaps = told(mean + std * torch.randn_like(mean), truth)[1]
+    each = (mean**2 + std**2 - 1).mean(0) / 2 - std.log().mean(0)  # rate of a latent
     names = ("information", "correlation", "marginals")
     return {
         "rounds": rounds,
@@ -97,7 +105,9 @@ def cell(beta: float, seed: int) -> dict[str, object]:
            for name, v in zip(names, three[n], strict=True)},
         "few": few,
         "all": all_,
+        "used": int((each > 0.1).sum()),
         "mig": sum(gaps) / len(gaps),
+        "mig_draws": sum(drawn_gaps) / len(drawn_gaps),
         "gaps": " ".join(f"{g:.4f}" for g in gaps),
-        "told": " ".join(f"{i:.4f}" for row in told for i in row),
+        "told": " ".join(f"{i:.4f}" for row in table for i in row),
     }  # fmt: skip
