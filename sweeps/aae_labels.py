@@ -24,6 +24,7 @@ grid = [
     )
 ]
 V, d, noise = jensen_shannon, 10, 0.3
+lloyd = by_scale(smoke=2, cpu=30, gpu=99)  # steps of k-means
 
 
 def few(images, n):
@@ -89,7 +90,7 @@ def alone(C, labelled):
     fit(
         {"y": Player([C], L_y, adam(5e-4, (0.5, 0.999)))},
         lambda n: labelled.sample_pairs((n,)),
-        rounds // 5,
+        rounds,
         batch_size=100,
     )
 
@@ -118,12 +119,10 @@ def cell(method, labels, classes, seed):
     """Train on a few labels or none, count errors on the test images."""
     images, test = data.images("train"), data.images("test")
     some = slice(0, by_scale(smoke=500, cpu=10_000, gpu=10_000))  # they name clusters
-    E, P, T_y, T_z = networks(classes)
+    E, P, T_y, T_z = networks(classes)  # first: a seed has one choice of labels
     labelled = few(images, labels) if labels else None
     if method == "k-means":
-        centres = clusters(
-            images.x[:20_000], classes, by_scale(smoke=2, cpu=30, gpu=99)
-        )
+        centres = clusters(images.x, classes, lloyd)
 
         def write(x):
             return torch.cdist(x.flatten(1), centres).argmin(1)
@@ -154,6 +153,6 @@ def cell(method, labels, classes, seed):
         "errors": errors,
         "tested": len(test),
         "used": len(said.unique()),
-        "rounds": rounds // 5 if method == "labels alone" else rounds,
+        "rounds": lloyd if method == "k-means" else rounds,
         "data": images.name,
     }
