@@ -13,7 +13,7 @@ LATENTS, BINS = 6, 20
 rounds = by_scale(smoke=2, cpu=3000, gpu=30_000)
 seen = by_scale(smoke=200, cpu=10_000, gpu=20_000)  # pictures: what latents tell
 few, all_ = by_scale(smoke=(20, 50), cpu=(200, 4000), gpu=(200, 8000))
-grid = crossed(seed=range(by_scale(smoke=1, cpu=5, gpu=10)), beta=[1.0, 4.0, 16.0])
+grid = crossed(seed=range(by_scale(smoke=1, cpu=5, gpu=10)), beta=[1.0, 4.0, 10.0])
 p_data, p_z = data.shapes(16), standard_normal(LATENTS)
 
 

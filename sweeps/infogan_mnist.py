@@ -1,4 +1,4 @@
-"""InfoGAN on digits; with its code entering once; and without its term."""
+"""InfoGAN on digits; with a slow discriminator; and without its term."""
 
 import math
 
@@ -13,13 +13,14 @@ from gmlib.objectives import jensen_shannon, normal, standard_normal
 from gmlib.runtime import by_scale
 from gmlib.sweep import crossed
 
-K, WIDTH, LEAST = 10, 16, 0.1  # classes; channels; the least width of the reader
+NOISE, K, WIDTH = 20, 10, 16  # numbers of noise; classes; channels
+LEAST = 0.1  # the least width of the reader
 rounds = by_scale(smoke=2, cpu=3000, gpu=20_000)  # the published run has 5000
 many = by_scale(smoke=100, cpu=10_000, gpu=10_000)  # test pictures, generated ones
 seeds, fewer = by_scale(smoke=(1, 1), cpu=(5, 3), gpu=(10, 10))
 grid = crossed(seed=range(seeds), kind=["InfoGAN"])
-grid += crossed(seed=range(fewer), kind=["code enters once", "no term"])
-V, p_z = jensen_shannon, standard_normal(62)
+grid += crossed(seed=range(fewer), kind=["slow discriminator", "no term"])
+V, p_z = jensen_shannon, standard_normal(NOISE)
 
 
 def draw_codes(n):
@@ -28,23 +29,15 @@ def draw_codes(n):
     return torch.randint(K, (n,), device=where), 2 * torch.rand(n, 2, device=where) - 1
 
 
-def layers_of_T():
-    """Pictures to 128 features: convolutions and a hidden layer."""
-    M = nets.dcgan_discriminator(width=WIDTH)
-    hidden = nets.mlp([49 * 2 * WIDTH, 128])
-    return nn.Sequential(M[:-2], hidden, nn.LeakyReLU(0.2))
-
-
-def networks(kind):
+def networks():
     """The generator; the layers that T and Q may share; the outputs of T and of Q."""
-    first = 62 + K + 2
-    if kind == "code enters once":
-        G = nets.dcgan_generator(first, width=WIDTH)
-    else:
-        mixed = nets.mlp([first, 128, 128], batch_norm=True)
-        G = nn.Sequential(mixed, nn.ReLU(), nets.dcgan_generator(128, width=WIDTH))
-    top = nets.mlp([128, 1], shape=())
-    return G, layers_of_T(), top, nets.mlp([128, 64, K + 4], "leaky")
+    first, maps = NOISE + K + 2, 49 * 2 * WIDTH
+    mixed = nets.mlp([first, 128, maps], batch_norm=True), nn.BatchNorm1d(maps)
+    up = nets.dcgan_generator(first, width=WIDTH)[3:]  # from the first ReLU on
+    G = nn.Sequential(*mixed, nn.Unflatten(1, (2 * WIDTH, 7, 7)), up)
+    M = nets.dcgan_discriminator(width=WIDTH)
+    head = nets.mlp([maps, 64, K + 4], "leaky", batch_norm=True)
+    return nets.on_device(G), M[:-2], M[-2:], head
 
 
 def bounds(out, y, u):
@@ -57,7 +50,7 @@ def bounds(out, y, u):
 
 def game(kind, G, body, top, head):
     """The players, Q as a function of pictures, and the modules of Q."""
-    own = layers_of_T() if kind == "no term" else body
+    own = networks()[1] if kind == "no term" else body
 
     def drawn(x):
         y, u = draw_codes(len(x))
@@ -85,11 +78,12 @@ def game(kind, G, body, top, head):
         x_g, y, u = made(x)
         return -L_I(own(x_g), y, u)
 
-    slow, fast = adam(4e-4, (0.5, 0.999)), adam(2e-3, (0.5, 0.999))
+    slow, usual = adam(4e-4, (0.5, 0.999)), adam(2e-3, (0.5, 0.999))
     of_T = [body, top, head] if own is body else [body, top]
-    players = {"T": Player(of_T, L_T, slow), "G": Player([G], L_G, fast)}
+    rate = slow if kind == "slow discriminator" else usual
+    players = {"T": Player(of_T, L_T, rate), "G": Player([G], L_G, usual)}
     if kind == "no term":
-        players["Q"] = Player([own, head], L_Q, fast)
+        players["Q"] = Player([own, head], L_Q, usual)
     return players, lambda x: head(own(x)), (own, head)
 
 
@@ -149,7 +143,7 @@ def judged(G, Q):
 def cell(kind, seed):
     """Train one game; what its codes say on test pictures and on its own."""
     images = data.images("train")
-    parts = networks(kind)
+    parts = networks()
     players, Q, of_Q = game(kind, *parts)
     fit(players, images.map(data.to_tanh), rounds, batch_size=64)
     with runtime.evaluating(parts[0], *of_Q):
