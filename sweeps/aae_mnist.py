@@ -198,4 +198,5 @@ def cell(kind, lam, seed):
             lambda x: draw(kind, encoder, x),
             lambda z: bernoulli(decoder(z)),
         )
-    return {"rounds": rounds, "cpu_s": round(trained, 1), "codes": codes, **found}
+    sizes = {"rounds": rounds, "images": images, "codes": codes}
+    return sizes | {"cpu_s": round(trained, 1)} | found
