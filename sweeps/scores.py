@@ -2,12 +2,16 @@
 
 Every model has the networks and the optimizer of its lecture and as many gradient
 steps, whoever makes them, on batches of 64: a VAE, which has one player, plays more
-rounds than a game of two. Images are means of pixels where a decoder gives a law, and
-outputs of the generator elsewhere; averaged weights for those whose lecture averages.
+rounds than a game of two. Where a model has a law of bits (VAE, AVB, PixelCNN), the
+data are bits drawn anew from the grey pixels, and an image consists of the pixels'
+means; elsewhere it is the output of the generator. Weights are averaged for those
+whose lecture averages them. Half of the test images, others for each seed, are what
+samples are held to; the other half is scored as if a model had drawn it.
 
 A new model is a function that trains it and returns how it draws, and a line in MODELS.
 """
 
+import math
 import time
 
 import torch
@@ -28,8 +32,10 @@ from gmlib.runtime import by_scale
 from gmlib.sweep import crossed
 
 steps = by_scale(smoke=8, cpu=4800, gpu=60_000)  # of all players together
-judged = by_scale(smoke=400, cpu=5000, gpu=10_000)
-KNOWN = 5000  # training images that copies are looked for among
+judged = by_scale(smoke=160, cpu=5000, gpu=5000)  # no more than half the test set
+few = judged * 2 // 5  # for the scores that compare all pairs
+parts = by_scale(smoke=2, cpu=5, gpu=5)  # for the line to FID∞, over 64 images each
+known = by_scale(smoke=300, cpu=5000, gpu=5000)  # training images that may be copied
 decay = by_scale(smoke=0.9, cpu=0.995, gpu=0.998)
 
 
@@ -199,60 +205,88 @@ def ali():
     return drawer(players["GE"].averaged[1], 32, from_tanh)
 
 
-def other_data():
-    """No model: training images, other ones than those that `by_heart` knows."""
-    x = data.images().x[KNOWN:]
-    return lambda n: x[torch.randperm(len(x), device=x.device)[:n]]
+def window(T, x, row, column, reach=6):
+    """The logit of one pixel, (n,), from the pixels that it depends on.
+
+    The first convolution sees 3 rows up and 3 columns aside, each of three blocks one
+    more: no need to pass whole images.
+    """
+    top, left = max(0, row - reach), max(0, column - reach)
+    seen = x[:, :, top : row + 1, left : column + reach + 1]
+    return T(seen)[:, 0, row - top, column - left]
+
+
+def pixel_cnn():
+    """The lecture on compression's; drawn pixel by pixel, in reading order."""
+    T = nets.pixel_cnn(width=16, blocks=3)
+
+    def loss(x):
+        return -bernoulli(T(x)).log_prob(x).mean()
+
+    fit({"PixelCNN": Player([T], loss, adam(1e-3))}, bits(), steps)
+
+    def draw(n):
+        x, means = torch.zeros(2, n, 1, 28, 28)
+        with runtime.evaluating(T):
+            for row in range(28):
+                for column in range(28):
+                    mean = window(T, x, row, column).sigmoid()
+                    means[:, 0, row, column] = mean
+                    x[:, 0, row, column] = torch.bernoulli(mean)
+        return means
+
+    return lambda n: torch.cat([draw(min(500, n - i)) for i in range(0, n, 500)])
 
 
 def by_heart():
     """A model that knows some training images, and draws nothing else."""
-    known = data.images().x[:KNOWN]
-    return lambda n: known[torch.randint(len(known), (n,), device=known.device)]
+    x = data.images().x[:known]
+    return lambda n: x[torch.randint(len(x), (n,), device=x.device)]
 
 
 MODELS = {
-    "other data": other_data,
     "copies": by_heart,
     "VAE": vae,
     "AVB": avb,
+    "PixelCNN": pixel_cnn,
     "GAN": gan,
     "WGAN-GP": wgan_gp,
     "DCGAN": dcgan,
     "ALI": ali,
 }
-grid = crossed(seed=range(by_scale(smoke=1, cpu=4, gpu=10)), model=list(MODELS))
+grid = crossed(
+    seed=range(by_scale(smoke=1, cpu=4, gpu=10)), model=["other data", *MODELS]
+)
 
 
 def parzen(x, centres):
-    """Mean log-density of images x under normals at the centres; the best width."""
+    """Mean log-density of x under normals at the centres, their width from half of x.
+
+    Returns the score of the other half.
+    """
     squares = torch.cdist(x.flatten(1), centres.flatten(1)).square()
     d, half = x[0].numel(), len(x) // 2
 
     def log_p(rows, std):
-        kernel = -rows / (2 * std**2) - d / 2 * torch.log(6.283185307 * std**2)
-        return (kernel.logsumexp(1) - torch.log(torch.tensor(len(centres)))).mean()
+        log_kernel = -rows / (2 * std**2) - d / 2 * math.log(2 * math.pi * std**2)
+        return log_kernel.logsumexp(1).mean().item() - math.log(len(centres))
 
-    widths = torch.linspace(0.1, 0.4, 13, device=x.device)
-    best = max(widths, key=lambda std: log_p(squares[:half], std).item())
-    return log_p(squares[half:], best).item()
+    widths = torch.linspace(0.1, 0.4, 13).tolist()
+    best = max(widths, key=lambda std: log_p(squares[:half], std))
+    return log_p(squares[half:], best)
 
 
-def scores(x):
-    """Everything the lecture has on images x; the reference is half of the test set."""
-    train, test = data.images(), data.images("test")
-    real, real_y = test.x[::2][: len(x)], test.y[::2]
+def scores(x, real, labels):
+    """Everything the lecture has on images x, against real ones with their labels."""
+    train = data.images()
     judge = metrics.judge(train.name)
     f, r = judge.features(x), judge.features(real)
     probs = judge.probs(x)
-    few = judged * 2 // 5
-    parts = max(2, min(5, min(len(f), len(r)) // 70))  # of more than 64 each
     limit, _ = metrics.frechet_limit(f, r, parts)
     precision, recall = metrics.precision_recall(r[:few], f[:few])
     density, coverage = metrics.density_coverage(r[:few], f[:few])
-    copied, _ = metrics.copying_test(x[:few], train.x[:KNOWN], real[:few])
+    copied, _ = metrics.copying_test(x[:few], train.x[:known], real[:few])
     told, _ = metrics.two_sample_test(r[:few], f[:few])
-    labels = probs.argmax(1)
     return {
         "inception": metrics.inception_score(probs),
         "fid": metrics.frechet_distance(f, r),
@@ -262,21 +296,25 @@ def scores(x):
         "recall": recall,
         "density": density,
         "coverage": coverage,
-        "accuracy": metrics.classifier_accuracy(x, labels, real, real_y[: len(real)]),
+        "accuracy": metrics.classifier_accuracy(x, probs.argmax(1), real, labels),
         "told_apart": told,
-        "parzen": parzen(test.x[1::2][:1000], x),
+        "parzen": parzen(real[:few].cpu(), x),
         "copied": copied,
     }
 
 
 def cell(model, seed):
     """Train one model, draw images, score them."""
+    test = data.images("test")
+    # The first draw of a seed: all its models are held to the same half.
+    half, rest = torch.randperm(len(test.x)).chunk(2)
     began = time.process_time()
-    draw = MODELS[model]()
+    draw = MODELS[model]() if model in MODELS else lambda n: test.x[rest[:n]]
     trained = time.process_time() - began
-    x = draw(judged).clamp(0, 1).cpu()
+    x = draw(judged)
+    real = half[:judged]
     return {
         "steps": steps,
         "train_cpu_s": round(trained, 1),
         "judged": len(x),
-    } | scores(x)
+    } | scores(x.clamp(0, 1).cpu(), test.x[real], test.y[real])
