@@ -20,6 +20,29 @@ def same_start(monkeypatch):
     runtime.seed(0)
 
 
+@pytest.fixture(scope="session")
+def browser():
+    """A browser; one serves all tests of a worker (see browser.Visit)."""
+    from browser import launch
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The built site, served as a web host would."""
+    from serve import base, serve
+    from test_site import HTML
+
+    with serve(HTML, prefix=base()) as server:
+        yield server
+        server.shutdown()
+
+
 def pytest_configure(config):
     # Two workers on two cores: one thread each.
     torch.set_num_threads(1)
