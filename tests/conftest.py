@@ -52,8 +52,13 @@ def pytest_addoption(parser):
     parser.addoption("--chapter", help="only what is tried on this chapter")
 
 
+# What takes minutes begins first, so that no worker ends long after the others.
+LONGEST = {"test_sweep", "test_benchmarks", "test_runs", "test_sweep_recorded"}
+
+
 def pytest_collection_modifyitems(config, items):
     """Keep what concerns the chapter that was asked for, if one was."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
     name = config.getoption("--chapter")
     if name is None:
         return

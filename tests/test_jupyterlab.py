@@ -80,7 +80,7 @@ def lab(tmp_path_factory):
 def address(process, home, log):
     """Wait until the server says where it listens."""
     place = home / "runtime" / f"jpserver-{process.pid}.json"
-    while not place.exists():
+    while not (place.exists() and place.read_text("utf8").endswith("}")):
         assert process.poll() is None, (log.seek(0), log.read())
         time.sleep(0.1)
     return json.loads(place.read_text("utf8"))["url"]
