@@ -5,7 +5,6 @@ They are those of the last `make book`; `make test` builds them first.
 
 import re
 from collections import defaultdict
-from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlparse
 
@@ -23,9 +22,7 @@ CHAPTERS = [p for p in PAGES if (ROOT / p).with_suffix(".ipynb").exists()]
 LECTURES = {f"chapters/{path.stem}.html" for path in lectures()}
 
 
-@cache
 def soup(page):
-    """What a page holds; not to be changed."""
     return BeautifulSoup((HTML / page).read_text("utf8"), "html.parser")
 
 
