@@ -20,6 +20,29 @@ def same_start(monkeypatch):
     runtime.seed(0)
 
 
+@pytest.fixture(scope="session")
+def browser():
+    """A browser; one serves all tests of a worker (see browser.Visit)."""
+    from browser import launch
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The built site, served as a web host would."""
+    from serve import base, serve
+    from test_site import HTML
+
+    with serve(HTML, prefix=base()) as server:
+        yield server
+        server.shutdown()
+
+
 def pytest_configure(config):
     # Two workers on two cores: one thread each.
     torch.set_num_threads(1)
@@ -29,8 +52,13 @@ def pytest_addoption(parser):
     parser.addoption("--chapter", help="only what is tried on this chapter")
 
 
+# What takes minutes begins first, so that no worker ends long after the others.
+LONGEST = {"test_sweep", "test_benchmarks", "test_runs", "test_sweep_recorded"}
+
+
 def pytest_collection_modifyitems(config, items):
     """Keep what concerns the chapter that was asked for, if one was."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
     name = config.getoption("--chapter")
     if name is None:
         return

@@ -38,6 +38,10 @@ MACROS = set(WORDS.split())
 ENVIRONMENTS = {"aligned", "cases", "gathered", "matrix", "pmatrix", "bmatrix", "array"}
 
 
+# All chapters are exported once.
+pytestmark = pytest.mark.xdist_group("export")
+
+
 @pytest.fixture(scope="module")
 def exported():
     """All chapters of the book, exported; {name: notebook}."""

@@ -4,28 +4,11 @@ import re
 
 import course
 import pytest
-from browser import Visit, launch
+from browser import Visit
 from gmfront import thumbnail
-from playwright.sync_api import sync_playwright
-from serve import base, serve
 from test_site import HTML, LECTURES, soup
 
 ALL = course.course()
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serve(HTML, prefix=base()) as server:
-        yield server
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
 
 
 def links(selector):

@@ -8,12 +8,10 @@ import sys
 import time
 
 import pytest
-from browser import launch
 from export import FOLDED, Exporter
 from myst import TOKEN
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from notebooks import ROOT, write
-from playwright.sync_api import sync_playwright
 
 pytestmark = pytest.mark.xdist_group("jupyterlab")
 SETTINGS = {  # draw every cell at once; ask nothing of anybody
@@ -82,30 +80,28 @@ def lab(tmp_path_factory):
 def address(process, home, log):
     """Wait until the server says where it listens."""
     place = home / "runtime" / f"jpserver-{process.pid}.json"
-    while not place.exists():
+    while not (place.exists() and place.read_text("utf8").endswith("}")):
         assert process.poll() is None, (log.seek(0), log.read())
         time.sleep(0.1)
     return json.loads(place.read_text("utf8"))["url"]
 
 
 @pytest.fixture(scope="module")
-def page(lab):
+def page(lab, browser):
     """The lecture, opened, with every formula typeset that ever will be."""
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(0)
-        page.goto(lab[0])
-        count = sum(c.cell_type == "markdown" for c in lab[1].cells)
-        page.wait_for_function(
-            f"document.querySelectorAll('.jp-MarkdownOutput').length >= {count}"
-        )
-        page.wait_for_function(
-            "n => document.querySelectorAll('mjx-container').length >= n",
-            arg=formulas(lab[1]),
-        )
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(0)
+    page.goto(lab[0])
+    count = sum(c.cell_type == "markdown" for c in lab[1].cells)
+    page.wait_for_function(
+        f"document.querySelectorAll('.jp-MarkdownOutput').length >= {count}"
+    )
+    page.wait_for_function(
+        "n => document.querySelectorAll('mjx-container').length >= n",
+        arg=formulas(lab[1]),
+    )
+    yield page
+    page.close()
 
 
 def formulas(nb):

@@ -14,11 +14,9 @@ import gmpictures
 import gmslim
 import paint
 import pytest
-from browser import Visit, launch
+from browser import Visit
 from bs4 import BeautifulSoup
 from notebooks import chapters
-from playwright.sync_api import sync_playwright
-from serve import base, serve
 from test_pages import still
 from test_site import CHAPTERS, HTML, PAGES
 
@@ -173,21 +171,6 @@ def test_a_head_has_one_viewport_and_no_script_that_holds_it_up(tmp_path):
 
 
 # ------------------------------------------------------------------- with a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serve(HTML, prefix=base()) as server:
-        yield server
-        server.shutdown()
 
 
 # Where the reader looks: what moves above the view is not seen to move.

@@ -7,31 +7,14 @@ from urllib.parse import urldefrag, urljoin
 
 import gmlinks
 import pytest
-from browser import Visit, launch
+from browser import Visit
 from bs4 import BeautifulSoup
 from labels import Book
-from playwright.sync_api import sync_playwright
-from serve import base, serve
 from test_site import HTML, LECTURES, PAGES, soup
 
 BOOK = Book()
 LECTURE = min(LECTURES, key=lambda page: (HTML / page).stat().st_size)
 OPEN = ".gm-tip[data-ready]"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serve(HTML, prefix=base()) as server:
-        yield server
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
 
 
 def stored(doc):

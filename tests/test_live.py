@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from browser import OVERFLOW, launch
+from browser import OVERFLOW
 from living import (
     CLOSE,
     FIGURES,
@@ -21,20 +21,11 @@ from living import (
     walk,
 )
 from notebooks import EMBEDDED, MACHINE_PATH
-from playwright.sync_api import sync_playwright
 from serve import serve
 from torch import nn
 
 from gmlib import nets, plot
 from gmlib.plot.inpage import figure
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -3,9 +3,8 @@
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from browser import OVERFLOW, launch
+from browser import OVERFLOW
 from living import Opened, gradients_far, numbers, replayed, shown, spec_of
-from playwright.sync_api import sync_playwright
 from torch import nn
 
 from gmlib import data, nets, plot
@@ -23,14 +22,6 @@ def game(**more):
         alt="Eight points on a ring; the samples lie in the middle.",
         **more,
     )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

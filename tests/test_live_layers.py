@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from browser import launch
-from playwright.sync_api import sync_playwright
 from torch import nn
 
 from gmlib import metrics, nets
@@ -100,21 +98,19 @@ def lively(network):
 
 
 @pytest.fixture(scope="module")
-def page():
+def page(browser):
     """A page with the scripts of a figure."""
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        page = browser.new_page()
-        code = page_file("parts.js") + page_file("forward.js")
-        code += """window.tried = (program, x) => {
-          const { values, run } = build(program);
-          values[program.inputs.x].set(x);
-          run();
-          return [...values[program.outputs.y]];
-        }"""
-        page.add_script_tag(content=code)
-        yield page
-        browser.close()
+    page = browser.new_page()
+    code = page_file("parts.js") + page_file("forward.js")
+    code += """window.tried = (program, x) => {
+      const { values, run } = build(program);
+      values[program.inputs.x].set(x);
+      run();
+      return [...values[program.outputs.y]];
+    }"""
+    page.add_script_tag(content=code)
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="module")

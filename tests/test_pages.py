@@ -11,10 +11,8 @@ from pathlib import Path
 import matplotlib
 import paint
 import pytest
-from browser import Visit, launch
+from browser import Visit
 from living import CLOSE, described, far, gradients_far
-from playwright.sync_api import sync_playwright
-from serve import base, serve
 from test_site import CHAPTERS, HTML, LECTURES, PAGES
 
 # Screens of 1280 x 800: without and with the sections for the second reading. What is
@@ -25,21 +23,6 @@ FONTS = {
     "narrowest": TEKO / "Teko[wght].ttf",
     "widest": Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf",
 }
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serve(HTML, prefix=base()) as server:
-        yield server
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
 
 
 def still(context):

@@ -3,9 +3,7 @@
 import re
 
 import pytest
-from browser import launch
 from bs4 import BeautifulSoup
-from playwright.sync_api import sync_playwright
 
 from gmlib.lecture import PREDICTION, page, predict
 
@@ -59,18 +57,16 @@ def test_an_answer_is_one_of_those_offered_and_explained(shown):
 
 
 @pytest.mark.parametrize(("key", "seen"), [(1, ".gm-hit"), (0, ".gm-miss")])
-def test_a_choice_is_compared_without_a_script(shown, key, seen):
+def test_a_choice_is_compared_without_a_script(shown, browser, key, seen):
     """By keyboard, in a page that may run no script at all."""
     predict("which", "Which?", ["a", "b"]).reveal(["a", "b"][key], "so it is")
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        tab = browser.new_context(java_script_enabled=False).new_page()
-        tab.set_content("".join(b["text/html"] for b in shown))
-        tab.locator("summary").click()
-        verdicts = [tab.locator(".gm-hit"), tab.locator(".gm-miss")]
-        assert not any(v.is_visible() for v in verdicts)
-        tab.locator("input").first.focus()
-        tab.keyboard.press("ArrowDown")
-        assert tab.locator("input").nth(1).is_checked()
-        assert [v.is_visible() for v in verdicts] == [seen == ".gm-hit", key == 0]
-        browser.close()
+    tab = browser.new_context(java_script_enabled=False).new_page()
+    tab.set_content("".join(b["text/html"] for b in shown))
+    tab.locator("summary").click()
+    verdicts = [tab.locator(".gm-hit"), tab.locator(".gm-miss")]
+    assert not any(v.is_visible() for v in verdicts)
+    tab.locator("input").first.focus()
+    tab.keyboard.press("ArrowDown")
+    assert tab.locator("input").nth(1).is_checked()
+    assert [v.is_visible() for v in verdicts] == [seen == ".gm-hit", key == 0]
+    tab.context.close()

@@ -11,11 +11,11 @@ import re
 import pdf
 import pypdf
 import pytest
-from browser import launch
 from notebooks import ROOT, lectures
-from playwright.sync_api import sync_playwright
-from serve import base, serve
 from test_site import HTML, soup
+
+# Here, a lecture and a book are printed once.
+pytestmark = pytest.mark.xdist_group("print")
 
 # tools/print.py, whose name is also that of a function
 spec = importlib.util.spec_from_file_location("printing", ROOT / "tools" / "print.py")
@@ -34,12 +34,8 @@ CONFIG = {
 
 
 @pytest.fixture(scope="module")
-def press():
-    with serve(HTML, prefix=base()) as server, sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield printing.Press(browser, server, HTML)
-        browser.close()
-        server.shutdown()
+def press(browser, server):
+    return printing.Press(browser, server, HTML)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,9 @@ from gmlib import ranks, runtime
 from gmlib.checkpoint import CheckpointError
 from gmlib.game import Player, fit
 
+# Two ranks are started once for all that is asked of them.
+pytestmark = pytest.mark.xdist_group("ranks")
+
 RUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 RUN += ["--local-addr=127.0.0.1"]  # a machine need not know its own name
 

@@ -299,6 +299,17 @@ def test_lint_sees_a_broken_workflow_and_a_wrong_type(tmp_path):
     assert "bad-argument-type" in done.stdout
 
 
+def test_what_is_prepared_once_stays_with_one_worker(tmp_path):
+    """The tests' runner and its plugin must fit: groups were once ignored silently."""
+    test = "import os, pytest\n@pytest.mark.xdist_group('g')\n"
+    test += "@pytest.mark.parametrize('i', range(6))\ndef test(i): print(os.getpid())\n"
+    (tmp_path / "test_group.py").write_text(test)
+    run = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", "-rP"]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert len(set(re.findall(r"(?m)^\d+$", done.stdout))) == 1
+
+
 def test_a_container_begins_with_the_book():
     place = ROOT / ".devcontainer" / "devcontainer.json"
     assert json.loads(place.read_text("utf8"))["postCreateCommand"] == "make book"

@@ -6,6 +6,8 @@ import pytest
 from notebooks import ROOT
 from warm import build
 
+pytestmark = pytest.mark.xdist_group("wheel")  # it is built once
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
