@@ -278,7 +278,7 @@ class Status(OfChapters):
             "Claims": f"{len(claims) - len(false(claims))} of {len(claims)} hold",
             "Packages": ", ".join(f"{k} {v}" for k, v in stamp["versions"].items()),
             "Code": stamp["code"][:12],
-            "Lock": stamp["lock"][:12],
+            "Locked": ", ".join(f"{k} {v}" for k, v in stamp["lock"].items()),
             "Library": Status.library(stamp),
             "Data": ", ".join(f"{k} {v[:8]}" for k, v in stamp["data"].items())
             or "none from files",

@@ -1,5 +1,6 @@
 """The gates are tested: outputs and tables that are not of the code beside them."""
 
+import re
 import shutil
 
 import pytest
@@ -11,6 +12,7 @@ from notebooks import (
     drift,
     file_hash,
     library,
+    locked,
     outputs_hash,
     read,
     stale,
@@ -124,7 +126,8 @@ def tree(tmp_path):
     shutil.copytree(ROOT / "gmlib", root / "gmlib", ignore=SKIPPED)
     shutil.copytree(ROOT / "data", root / "data")
     shutil.copytree(ROOT / "sweeps", root / "sweeps", ignore=SKIPPED)
-    shutil.copy(ROOT / "requirements.lock", root)
+    for name in ("requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, root)
     return root
 
 
@@ -152,15 +155,18 @@ def test_a_change_that_is_reached_drifts_and_no_other(chapter, tree):
     assert beneath(path, tree) == ["gmlib.data.ring"]
 
 
-def test_a_lost_lock_and_other_data_are_seen(chapter, tree):
-    def locked(nb):
-        nb.metadata["gmlib"]["lock"] = file_hash(ROOT / "requirements.lock")
-
-    before = drift(chapter(locked), tree)
-    (tree / "requirements.lock").write_text("")
+def test_other_packages_and_other_data_are_seen(chapter, tree):
+    path, lock = chapter(lambda nb: None), tree / "requirements.lock"
+    nb = read(path)
+    nb.metadata["gmlib"]["lock"] = locked()
+    write(nb, path)
+    before, text = drift(path, tree), lock.read_text("utf8")
+    lock.write_text(text + "another==1.0 \\\n", "utf8")
+    assert drift(path, tree) == before, "a package more changes no output"
+    lock.write_text(re.sub(r"(?m)^torch==", "torch==9", text), "utf8")
     (tree / "data" / "published" / "gan.csv").write_text("")
-    after = drift(chapter(locked), tree)
-    assert {"requirements.lock", "data/published/gan.csv"} <= {*after} - {*before}
+    after = drift(path, tree)
+    assert {*after} - {*before} == {"torch", "data/published/gan.csv"}
 
 
 def test_a_stamp_of_old_is_compared_by_text(chapter):

@@ -28,13 +28,12 @@ from notebooks import (
     CLAIM,
     FORMAT,
     INSTALL,
-    LOCK,
     ROOT,
     chosen,
     code_hash,
-    file_hash,
     hide_machine,
     library,
+    locked,
     machine_paths,
     outputs_hash,
     over_budget,
@@ -196,7 +195,7 @@ def _take_outputs(fresh, nb):
 def _execute(path, scale, store):
     partial = path.with_suffix(".partial.ipynb")
     nb = read(path)
-    before, modules, lock = code_hash(nb), library(nb), file_hash(LOCK)
+    before, modules, lock = code_hash(nb), library(nb), locked()
     start = time.monotonic()
     print(f"{path.stem}: executing (scale {scale}) ...", flush=True)
 

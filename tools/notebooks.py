@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 import nbformat
@@ -16,7 +17,6 @@ from reach import reached
 from gmlib.fingerprint import meaning
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCK = ROOT / "requirements.lock"
 FORMAT = 2  # of a stamp: 1, without the word, holds hashes of texts
 SLACK = 3  # so many times the CPU seconds of a budget fail a run
 INSTALL = "gmlib-install"
@@ -141,11 +141,26 @@ def file_hash(path):
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
+def locked(root=ROOT):
+    """Return {package: version} of what gmlib itself needs, as locked.
+
+    A package more, or another version of what renders pages, changes no output.
+    """
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf8"))["project"]
+    needed = {re.match(r"[\w.-]+", line)[0].lower() for line in project["dependencies"]}
+    found = {}
+    text = (root / "requirements.lock").read_text("utf8")
+    for name, version in re.findall(r"(?m)^([a-z0-9.-]+)==(\S+)", text):
+        if name in needed:  # one that depends on the platform has several
+            found[name] = " or ".join(filter(None, (found.get(name), version)))
+    return found
+
+
 def drift(path, root=ROOT):
     """Return what has changed beneath a chapter since its outputs were made.
 
     Definitions of gmlib that it reaches, data that come with gmlib, the locked
-    packages.
+    packages that gmlib needs.
     """
     nb = read(path)
     stamp = nb.metadata["gmlib"]
@@ -155,8 +170,8 @@ def drift(path, root=ROOT):
     for name, sha256 in stamp["data"].items():
         if (present := file_hash(root / "data" / name)) and present != sha256:
             changed.append(f"data/{name}")
-    if stamp["lock"] != file_hash(root / "requirements.lock"):
-        changed.append("requirements.lock")
+    versions = locked(root)
+    changed += [k for k, v in stamp["lock"].items() if versions.get(k) != v]
     return changed
 
 
