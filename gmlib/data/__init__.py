@@ -16,6 +16,7 @@ A new data set of the course is one file here, ``set_NAME.py``, which declares i
 ``tests/test_data_contract.py`` holds the two together.
 """
 
+from gmlib.data.aligned import Aligned
 from gmlib.data.cards import Card
 from gmlib.data.content import Content
 from gmlib.data.empirical import Empirical, Labelled, binarize, to_tanh
@@ -35,22 +36,30 @@ from gmlib.data.own_items import from_torchvision
 from gmlib.data.own_table import Table, table
 from gmlib.data.pictures import images
 from gmlib.data.registry import Law, card, load
+from gmlib.data.set_captions import Captioned, captions
 from gmlib.data.set_digits import digits
+from gmlib.data.set_drawings import Drawing, drawings
 from gmlib.data.set_fashion_mnist import fashion_mnist
 from gmlib.data.set_garden import garden
+from gmlib.data.set_icons import Icon, icons
 from gmlib.data.set_mnist import mnist
 from gmlib.data.set_shapes import Drawn, Shapes, shapes
 from gmlib.data.set_stacked import Stacked, WithMode, stacked
+from gmlib.data.set_tones import Toned, Tones, tones
 from gmlib.data.shelf import folder, note, used
 from gmlib.data.tables import Figure, published, read_rows, results, typed
 
 __all__ = [
+    "Aligned",
+    "Captioned",
     "Card",
     "Content",
+    "Drawing",
     "Drawn",
     "Empirical",
     "Figure",
     "GaussianMixture",
+    "Icon",
     "Joint",
     "Labelled",
     "Law",
@@ -59,17 +68,22 @@ __all__ = [
     "Stacked",
     "SwissRoll",
     "Table",
+    "Toned",
+    "Tones",
     "Unavailable",
     "WithMode",
     "binarize",
+    "captions",
     "card",
     "digits",
+    "drawings",
     "fashion_mnist",
     "folder",
     "four_points",
     "from_torchvision",
     "garden",
     "grid",
+    "icons",
     "images",
     "load",
     "mnist",
@@ -84,6 +98,7 @@ __all__ = [
     "swiss_roll",
     "table",
     "to_tanh",
+    "tones",
     "typed",
     "used",
 ]
