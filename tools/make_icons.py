@@ -31,27 +31,11 @@ PEOPLE = re.compile(
     r"\b(king|queen|prince|princess|merman|mermaid|merperson|santa|claus)\b"
 )
 # What is drawn nearly alike counts as one thing: it is in one part of the split.
-ALIKE = [
-    "o’clock",
-    "thirty",
-    "moon",
-    "heart",
-    "circle",
-    "square",
-    "diamond",
-    "triangle",
-    "keycap",
-    "book",
-    "arrow",
-    "mailbox",
-    "envelope",
-    "button",
-    "family",
-    "couple",
-    "kiss",
-    "cloud",
-    "monkey",
-]
+ALIKE = (
+    "o’clock", "thirty", "moon", "heart", "circle", "square", "diamond", "triangle",
+    "keycap", "book", "arrow", "mailbox", "envelope", "button", "family", "couple",
+    "kiss", "cloud", "monkey",
+)  # fmt: skip
 ONE = {"thirty": "o’clock"}
 
 

@@ -39,10 +39,12 @@ from gmlib.data.registry import Law, card, load
 from gmlib.data.set_captions import Captioned, captions
 from gmlib.data.set_digits import digits
 from gmlib.data.set_drawings import Drawing, drawings
+from gmlib.data.set_earth import Place, earth
 from gmlib.data.set_fashion_mnist import fashion_mnist
 from gmlib.data.set_garden import garden
 from gmlib.data.set_icons import Icon, icons
 from gmlib.data.set_mnist import mnist
+from gmlib.data.set_photographs import photograph, photographs
 from gmlib.data.set_shapes import Drawn, Shapes, shapes
 from gmlib.data.set_stacked import Stacked, WithMode, stacked
 from gmlib.data.set_tones import Toned, Tones, tones
@@ -64,6 +66,7 @@ __all__ = [
     "Labelled",
     "Law",
     "LinearGaussian",
+    "Place",
     "Shapes",
     "Stacked",
     "SwissRoll",
@@ -77,6 +80,7 @@ __all__ = [
     "card",
     "digits",
     "drawings",
+    "earth",
     "fashion_mnist",
     "folder",
     "four_points",
@@ -89,6 +93,8 @@ __all__ = [
     "mnist",
     "note",
     "own",
+    "photograph",
+    "photographs",
     "published",
     "read_rows",
     "results",
