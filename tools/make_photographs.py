@@ -6,8 +6,8 @@
     python tools/make_photographs.py FOLDER [--to OTHER]
 
 Taken are those under CC0, CC BY or in the public domain, as their packages say:
-`data/photographs/LICENSE.txt` has the list. They are made smaller, so that what a camera's
-compression left is gone.
+`data/photographs/LICENSE.txt` has the list. They are made smaller, so that what a
+camera's compression left is gone.
 """
 
 import argparse
@@ -20,12 +20,16 @@ from sheets import needed
 
 LONG, QUALITY = 512, 88  # pixels of the long side, of WebP
 WALLPAPERS = {
-    "mountains": "aitzgorri_by_Aitzol_Berasategi", "dogs": "friends_by_Aitzol_Berasategi",
-    "brook": "life_by_Aitzol_Berasategi", "peaks": "picosdeeuropa_by_Aitzol_Berasategi",
-    "sunset": "sunset_by_Aitzol_Berasategi", "fig": "Picture_0B_by_freespace",
-    "brushes": "Picture_1A_by_freespace", "dandelions": "seeding_by_Clements_Engelhardt",
+    "brook": "life_by_Aitzol_Berasategi",
+    "brushes": "Picture_1A_by_freespace",
+    "dandelions": "seeding_by_Clements_Engelhardt",
+    "dogs": "friends_by_Aitzol_Berasategi",
+    "fig": "Picture_0B_by_freespace",
+    "mountains": "aitzgorri_by_Aitzol_Berasategi",
+    "peaks": "picosdeeuropa_by_Aitzol_Berasategi",
+    "sunset": "sunset_by_Aitzol_Berasategi",
     "wine": "Wine_by_Jakkub_Mede",
-}  # fmt: skip
+}
 SKIMAGE = ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg")
 SKLEARN = ("china.jpg", "flower.jpg")
 

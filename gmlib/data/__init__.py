@@ -31,12 +31,13 @@ from gmlib.data.laws import (
     ring,
     swiss_roll,
 )
+from gmlib.data.on_request import larger
 from gmlib.data.own_folder import own
 from gmlib.data.own_items import from_torchvision
 from gmlib.data.own_table import Table, table
 from gmlib.data.pictures import images
 from gmlib.data.registry import Law, card, load
-from gmlib.data.set_captions import Captioned, captions
+from gmlib.data.set_captions import Captioned, captions, words
 from gmlib.data.set_digits import digits
 from gmlib.data.set_drawings import Drawing, drawings
 from gmlib.data.set_earth import Place, earth
@@ -44,6 +45,12 @@ from gmlib.data.set_fashion_mnist import fashion_mnist
 from gmlib.data.set_garden import garden
 from gmlib.data.set_icons import Icon, icons
 from gmlib.data.set_mnist import mnist
+from gmlib.data.set_moving_digits import (
+    Film,
+    FilmWithMoves,
+    MovingDigits,
+    moving_digits,
+)
 from gmlib.data.set_photographs import photograph, photographs
 from gmlib.data.set_shapes import Drawn, Shapes, shapes
 from gmlib.data.set_stacked import Stacked, WithMode, stacked
@@ -60,12 +67,15 @@ __all__ = [
     "Drawn",
     "Empirical",
     "Figure",
+    "Film",
+    "FilmWithMoves",
     "GaussianMixture",
     "Icon",
     "Joint",
     "Labelled",
     "Law",
     "LinearGaussian",
+    "MovingDigits",
     "Place",
     "Shapes",
     "Stacked",
@@ -89,8 +99,10 @@ __all__ = [
     "grid",
     "icons",
     "images",
+    "larger",
     "load",
     "mnist",
+    "moving_digits",
     "note",
     "own",
     "photograph",
@@ -107,4 +119,5 @@ __all__ = [
     "tones",
     "typed",
     "used",
+    "words",
 ]

@@ -19,8 +19,9 @@ NAMES = (
 )  # fmt: skip
 TEST = ("china", "coffee", "dogs")
 CREDIT = (
-    "Photographs: A. Berasategi, T. Freespace, J. Mede, danielbuechele, vultilion (CC BY), "
-    "C. Engelhardt, R. Michetti, S. van der Walt (CC0), NASA, SpaceX (public domain)"
+    "Photographs: A. Berasategi, T. Freespace, J. Mede, danielbuechele, vultilion "
+    "(CC BY), C. Engelhardt, R. Michetti, S. van der Walt (CC0), NASA, SpaceX (public "
+    "domain)"
 )
 
 
@@ -53,9 +54,9 @@ def patches(name: str) -> Tensor:
 def photographs(split: str = "train", size: int = 64) -> Empirical:
     """Patches of 15 photographs, 12 to train and 3 to test; they come with gmlib.
 
-    Patches without detail (sky, walls, what is out of focus) are left out. The labels say of which photograph a patch
-    is, ``.classes`` their names; `photograph` is a whole one. A figure carries
-    `set_photographs.CREDIT`.
+    Patches without detail (sky, walls, what is out of focus) are left out. The labels
+    say of which photograph a patch is, ``.classes`` their names; `photograph` is a
+    whole one. A figure carries the credit of the card.
 
     Parameters
     ----------
