@@ -10,7 +10,8 @@ from torch import Tensor
 from gmlib.data import sheets, shelf
 
 CREDITS = {
-    "openmoji": "Emojis designed by OpenMoji – the open-source emoji and icon project, CC BY-SA 4.0",
+    "openmoji": "Emojis designed by OpenMoji – the open-source emoji and icon project, "
+    "CC BY-SA 4.0",
     "twemoji": "Twemoji, © Twitter and contributors, CC BY 4.0",
     "noto": "Noto Emoji, © Google, Apache 2.0",
     "fluent": "Fluent Emoji, © Microsoft, MIT",
