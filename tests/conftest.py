@@ -57,7 +57,7 @@ LONGEST = {"test_sweep", "test_benchmarks", "test_runs", "test_sweep_recorded"}
 
 
 def pytest_collection_modifyitems(config, items):
-    """Keep what concerns the chapter that was asked for, if one was."""
+    """Put the longest first; keep what concerns the chapter asked for, if one was."""
     items.sort(key=lambda item: item.path.stem not in LONGEST)
     name = config.getoption("--chapter")
     if name is None:
