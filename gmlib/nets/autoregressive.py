@@ -37,8 +37,8 @@ class MaskedLinear(nn.Linear):
         super().__init__(mask.shape[1], mask.shape[0])
         self.register_buffer("mask", mask.to(self.weight))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return linear(x, self.mask * self.weight, self.bias)
+    def forward(self, input: Tensor) -> Tensor:
+        return linear(input, self.mask * self.weight, self.bias)
 
 
 class MaskedConv2d(nn.Conv2d):
@@ -71,8 +71,8 @@ class MaskedConv2d(nn.Conv2d):
         before = torch.arange(kernel**2) < kernel**2 // 2 + bool(sees_itself)
         self.register_buffer("mask", before.view(1, 1, kernel, kernel).float())
 
-    def forward(self, x: Tensor) -> Tensor:
-        return conv2d(x, self.mask * self.weight, self.bias, padding=self.padding)
+    def forward(self, input: Tensor) -> Tensor:
+        return conv2d(input, self.mask * self.weight, self.bias, padding=self.padding)
 
 
 class _Sum(nn.Module):
