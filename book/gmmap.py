@@ -78,8 +78,17 @@ def ordered(rows, pieces, sweeps=6):
     return table
 
 
-def settled(row, wish, width):
+def widths(row, shape):
+    """Return {end: its width} in a row; many trunks share what the boxes leave."""
+    trunks = [end for end in row if isinstance(end, tuple)]
+    left = 100 - shape.box * (len(row) - len(trunks))
+    trunk = min(shape.trunk, left / max(len(trunks), 1))
+    return {end: trunk if isinstance(end, tuple) else shape.box for end in row}
+
+
+def settled(row, wish, shape):
     """Return the middles of a row's ends: near their wishes, apart, on the page."""
+    width = widths(row, shape).__getitem__
     free = 100 - sum(width(end) for end in row)
     gap = min(3, free / max(len(row) - 1, 1))
     found, edge = [], 0
@@ -96,18 +105,14 @@ def settled(row, wish, width):
 
 def places(table, pieces, shape, passes=40):
     """Return {end: its middle}, every end near the mean of its neighbours."""
-
-    def width(end):
-        return shape.trunk if isinstance(end, tuple) else shape.box
-
     found = {}
     for row in table:
-        total = sum(width(end) + 3 for end in row)
-        edge = 50 - total / 2
+        width = widths(row, shape)
+        edge = 50 - sum(width[end] + 3 for end in row) / 2
         for end in row:
-            found[end] = edge + (width(end) + 3) / 2
-            edge += width(end) + 3
-        found |= settled(row, found, width)
+            found[end] = edge + (width[end] + 3) / 2
+            edge += width[end] + 3
+        found |= settled(row, found, shape)
     near = {end: [] for end in found}
     for a, b in pieces:
         near[a].append(b)
@@ -120,7 +125,7 @@ def places(table, pieces, shape, passes=40):
                 else found[end]
                 for end in row
             }
-            found |= settled(row, wish, width)
+            found |= settled(row, wish, shape)
     return found
 
 

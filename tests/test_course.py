@@ -123,11 +123,9 @@ def test_the_map_is_true_and_fits(lectures_, shape):
     found = gmmap.places(table, pieces, shape)
     for row in table:
         assert sum(isinstance(end, str) for end in row) <= shape.across
-        spans = [
-            (found[end] - width / 2, found[end] + width / 2)
-            for end in row
-            for width in [shape.trunk if isinstance(end, tuple) else shape.box]
-        ]
+        wide = gmmap.widths(row, shape)
+        assert min(wide.values()) > 1, "lines that one can tell apart"
+        spans = [(found[e] - wide[e] / 2, found[e] + wide[e] / 2) for e in row]
         assert min(a for a, _ in spans) > -0.01
         assert max(b for _, b in spans) < 100.01
         apart = [(b, c) for (_, b), (c, _) in pairwise(spans)]
