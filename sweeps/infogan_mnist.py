@@ -1,4 +1,4 @@
-"""InfoGAN on digits; with a slow discriminator; and without its term."""
+"""InfoGAN on digits; with a narrow reader, a slow T; and without its term."""
 
 import math
 
@@ -14,12 +14,13 @@ from gmlib.runtime import by_scale
 from gmlib.sweep import crossed
 
 NOISE, K, WIDTH = 20, 10, 16  # numbers of noise; classes; channels
-LEAST = 0.1  # the least width of the reader
 rounds = by_scale(smoke=2, cpu=3000, gpu=20_000)  # the published run has 5000
 many = by_scale(smoke=100, cpu=10_000, gpu=10_000)  # test pictures, generated ones
 seeds, fewer = by_scale(smoke=(1, 1), cpu=(5, 3), gpu=(10, 10))
 grid = crossed(seed=range(seeds), kind=["InfoGAN"])
-grid += crossed(seed=range(fewer), kind=["slow discriminator", "no term"])
+grid += crossed(
+    seed=range(fewer), kind=["narrow reader", "no term", "slow discriminator"]
+)
 V, p_z = jensen_shannon, standard_normal(NOISE)
 
 
@@ -40,11 +41,12 @@ def networks():
     return nets.on_device(G), M[:-2], M[-2:], head
 
 
-def bounds(out, y, u):
+def bounds(out, y, u, kind):
     """The bound for the class and for each number, (n, 3), from Q's output."""
+    least = 0.1 if kind == "narrow reader" else 0.5  # width
     logits, mean, log_std = out.split([K, 2, 2], 1)
     of_y = math.log(K) + log_softmax(logits, 1).gather(1, y[:, None])
-    of_u = math.log(2) + normal(mean, LEAST + log_std.exp()).base_dist.log_prob(u)
+    of_u = math.log(2) + normal(mean, least + log_std.exp()).base_dist.log_prob(u)
     return torch.cat([of_y, of_u], 1)
 
 
@@ -60,7 +62,7 @@ def game(kind, G, body, top, head):
     made = shared(drawn)
 
     def L_I(f, y, u):
-        return bounds(head(f), y, u).sum(1).mean()
+        return bounds(head(f), y, u, kind).sum(1).mean()
 
     def L_T(x):
         x_g, y, u = made(x)
@@ -112,7 +114,7 @@ def named(word, codes, values):
 
 
 @torch.no_grad()
-def judged(G, Q):
+def judged(G, Q, kind):
     """Errors of the class on test pictures, and bounds and effects of all codes."""
     test = data.images("test")
     some = data.Empirical(2 * test.x[:many] - 1, test.y[:many])
@@ -133,7 +135,7 @@ def judged(G, Q):
         "wrong_many": 1 - int(table.max(1).values.sum()) / int(table.sum()),
         "digits": len(set(table.argmax(1).tolist())),
         "wrong_own": (out[:, :K].argmax(1) != y).float().mean().item(),
-        **named("bound_", "yab", bounds(out, y, u).mean(0)),
+        **named("bound_", "yab", bounds(out, y, u, kind).mean(0)),
         **named("printed_", "ab", printed.mean(0)),
         **named("slant_", "ab", effect[0]),
         **named("ink_", "ab", effect[1]),
@@ -147,5 +149,5 @@ def cell(kind, seed):
     players, Q, of_Q = game(kind, *parts)
     fit(players, images.map(data.to_tanh), rounds, batch_size=64)
     with runtime.evaluating(parts[0], *of_Q):
-        found = judged(parts[0], Q)
+        found = judged(parts[0], Q, kind)
     return {"rounds": rounds, "data": images.name, **found}
