@@ -21,6 +21,7 @@ from gmlib.nets.dcgan import (
     dcgan_init,
     levels,
 )
+from gmlib.nets.translators import local_discriminator, residual_translator
 
 __all__ = [
     "ACTIVATIONS",
@@ -37,9 +38,11 @@ __all__ = [
     "dcgan_generator",
     "dcgan_init",
     "levels",
+    "local_discriminator",
     "made",
     "made_masks",
     "mlp",
     "on_device",
     "pixel_cnn",
+    "residual_translator",
 ]
