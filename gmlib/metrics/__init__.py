@@ -6,6 +6,7 @@ the evidence runs on the device.
 """
 
 from gmlib.metrics.classified import classifier_accuracy
+from gmlib.metrics.clusters import clustered_mean
 from gmlib.metrics.comparisons import (
     paired_difference,
     rank_correlation,
@@ -18,6 +19,12 @@ from gmlib.metrics.kernels import kernel_distance
 from gmlib.metrics.mode_counts import ModeCount, StackedCount, modes, stacked_modes
 from gmlib.metrics.neighbours import copying_test, precision_recall
 from gmlib.metrics.quality import density_coverage, frechet_distance, inception_score
+from gmlib.metrics.restored import (
+    block_coefficients,
+    block_distance,
+    luma,
+    psnr,
+)
 from gmlib.metrics.two_samples import two_sample_test
 
 __all__ = [
@@ -26,7 +33,10 @@ __all__ = [
     "ModeCount",
     "StackedCount",
     "annealed_log_evidence",
+    "block_coefficients",
+    "block_distance",
     "classifier_accuracy",
+    "clustered_mean",
     "copying_test",
     "density_coverage",
     "frechet_bias",
@@ -37,9 +47,11 @@ __all__ = [
     "judge_network",
     "kernel_distance",
     "log_evidence",
+    "luma",
     "modes",
     "paired_difference",
     "precision_recall",
+    "psnr",
     "rank_correlation",
     "separation_by_chance",
     "stacked_modes",

@@ -21,9 +21,11 @@ from gmlib.nets.dcgan import (
     dcgan_init,
     levels,
 )
+from gmlib.nets.super_resolution import Beside, super_resolver
 
 __all__ = [
     "ACTIVATIONS",
+    "Beside",
     "GaussianNoise",
     "MaskedConv2d",
     "MaskedLinear",
@@ -42,4 +44,5 @@ __all__ = [
     "mlp",
     "on_device",
     "pixel_cnn",
+    "super_resolver",
 ]
