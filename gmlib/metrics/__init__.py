@@ -13,6 +13,7 @@ from gmlib.metrics.comparisons import (
 )
 from gmlib.metrics.evidence import annealed_log_evidence, log_evidence, summit
 from gmlib.metrics.extrapolated import frechet_bias, frechet_limit
+from gmlib.metrics.futures import Nearest, best_of, gradient_energy, nearest_future
 from gmlib.metrics.judges import ImageJudge, Judge, judge, judge_network
 from gmlib.metrics.kernels import kernel_distance
 from gmlib.metrics.mode_counts import ModeCount, StackedCount, modes, stacked_modes
@@ -24,20 +25,24 @@ __all__ = [
     "ImageJudge",
     "Judge",
     "ModeCount",
+    "Nearest",
     "StackedCount",
     "annealed_log_evidence",
+    "best_of",
     "classifier_accuracy",
     "copying_test",
     "density_coverage",
     "frechet_bias",
     "frechet_distance",
     "frechet_limit",
+    "gradient_energy",
     "inception_score",
     "judge",
     "judge_network",
     "kernel_distance",
     "log_evidence",
     "modes",
+    "nearest_future",
     "paired_difference",
     "precision_recall",
     "rank_correlation",

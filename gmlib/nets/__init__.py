@@ -21,6 +21,14 @@ from gmlib.nets.dcgan import (
     dcgan_init,
     levels,
 )
+from gmlib.nets.motion import (
+    Mover,
+    Painter,
+    Predictor,
+    Wrap,
+    torus_discriminator,
+    torus_encoder,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -28,7 +36,11 @@ __all__ = [
     "MaskedConv2d",
     "MaskedLinear",
     "MinibatchDiscrimination",
+    "Mover",
+    "Painter",
+    "Predictor",
     "VirtualBatchNorm",
+    "Wrap",
     "built_for",
     "conv_decoder",
     "conv_encoder",
@@ -42,4 +54,6 @@ __all__ = [
     "mlp",
     "on_device",
     "pixel_cnn",
+    "torus_discriminator",
+    "torus_encoder",
 ]
