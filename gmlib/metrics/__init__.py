@@ -11,6 +11,7 @@ from gmlib.metrics.comparisons import (
     rank_correlation,
     separation_by_chance,
 )
+from gmlib.metrics.drawings import Reading, read_shapes
 from gmlib.metrics.evidence import annealed_log_evidence, log_evidence, summit
 from gmlib.metrics.extrapolated import frechet_bias, frechet_limit
 from gmlib.metrics.judges import ImageJudge, Judge, judge, judge_network
@@ -24,6 +25,7 @@ __all__ = [
     "ImageJudge",
     "Judge",
     "ModeCount",
+    "Reading",
     "StackedCount",
     "annealed_log_evidence",
     "classifier_accuracy",
@@ -41,6 +43,7 @@ __all__ = [
     "paired_difference",
     "precision_recall",
     "rank_correlation",
+    "read_shapes",
     "separation_by_chance",
     "stacked_modes",
     "summit",

@@ -21,6 +21,7 @@ from gmlib.nets.dcgan import (
     dcgan_init,
     levels,
 )
+from gmlib.nets.stages import SecondStage
 
 __all__ = [
     "ACTIVATIONS",
@@ -28,6 +29,7 @@ __all__ = [
     "MaskedConv2d",
     "MaskedLinear",
     "MinibatchDiscrimination",
+    "SecondStage",
     "VirtualBatchNorm",
     "built_for",
     "conv_decoder",
