@@ -4,8 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from gmlib import checks
-from gmlib.nets.basic import on_device
+from gmlib import checks, runtime
 
 
 class SecondStage(nn.Module):
@@ -60,7 +59,7 @@ class SecondStage(nn.Module):
         self.last = nn.ConvTranspose2d(width, channels, 4, 2, 1)
         for p in self.last.parameters():
             nn.init.zeros_(p)
-        on_device(self)
+        self.to(runtime.device()).to(memory_format=torch.channels_last)
 
     def forward(self, s: Tensor, c: Tensor | None = None) -> Tensor:
         h = self.first(s)
