@@ -18,6 +18,12 @@ from gmlib.metrics.kernels import kernel_distance
 from gmlib.metrics.mode_counts import ModeCount, StackedCount, modes, stacked_modes
 from gmlib.metrics.neighbours import copying_test, precision_recall
 from gmlib.metrics.quality import density_coverage, frechet_distance, inception_score
+from gmlib.metrics.slices import (
+    laplacian_pyramid,
+    patch_distances,
+    patches,
+    sliced_wasserstein,
+)
 from gmlib.metrics.two_samples import two_sample_test
 
 __all__ = [
@@ -36,12 +42,16 @@ __all__ = [
     "judge",
     "judge_network",
     "kernel_distance",
+    "laplacian_pyramid",
     "log_evidence",
     "modes",
     "paired_difference",
+    "patch_distances",
+    "patches",
     "precision_recall",
     "rank_correlation",
     "separation_by_chance",
+    "sliced_wasserstein",
     "stacked_modes",
     "summit",
     "two_sample_test",

@@ -21,13 +21,27 @@ from gmlib.nets.dcgan import (
     dcgan_init,
     levels,
 )
+from gmlib.nets.growing import (
+    EqualConv2d,
+    EqualLinear,
+    GrowingDiscriminator,
+    GrowingGenerator,
+    MinibatchDeviation,
+    PixelNorm,
+)
 
 __all__ = [
     "ACTIVATIONS",
+    "EqualConv2d",
+    "EqualLinear",
     "GaussianNoise",
+    "GrowingDiscriminator",
+    "GrowingGenerator",
     "MaskedConv2d",
     "MaskedLinear",
+    "MinibatchDeviation",
     "MinibatchDiscrimination",
+    "PixelNorm",
     "VirtualBatchNorm",
     "built_for",
     "conv_decoder",
