@@ -15,6 +15,12 @@ from gmlib.metrics.evidence import annealed_log_evidence, log_evidence, summit
 from gmlib.metrics.extrapolated import frechet_bias, frechet_limit
 from gmlib.metrics.judges import ImageJudge, Judge, judge, judge_network
 from gmlib.metrics.kernels import kernel_distance
+from gmlib.metrics.melodies import (
+    MelodyScores,
+    continued,
+    listener_accuracy,
+    melody_scores,
+)
 from gmlib.metrics.mode_counts import ModeCount, StackedCount, modes, stacked_modes
 from gmlib.metrics.neighbours import copying_test, precision_recall
 from gmlib.metrics.quality import density_coverage, frechet_distance, inception_score
@@ -23,10 +29,12 @@ from gmlib.metrics.two_samples import two_sample_test
 __all__ = [
     "ImageJudge",
     "Judge",
+    "MelodyScores",
     "ModeCount",
     "StackedCount",
     "annealed_log_evidence",
     "classifier_accuracy",
+    "continued",
     "copying_test",
     "density_coverage",
     "frechet_bias",
@@ -36,7 +44,9 @@ __all__ = [
     "judge",
     "judge_network",
     "kernel_distance",
+    "listener_accuracy",
     "log_evidence",
+    "melody_scores",
     "modes",
     "paired_difference",
     "precision_recall",

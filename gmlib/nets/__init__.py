@@ -11,6 +11,14 @@ from gmlib.nets.autoregressive import (
     made_masks,
     pixel_cnn,
 )
+from gmlib.nets.bars import (
+    BarDiscriminator,
+    BarGenerator,
+    NextNote,
+    drawn,
+    one_hot_bars,
+    roll,
+)
 from gmlib.nets.basic import ACTIVATIONS, built_for, count, mlp, on_device
 from gmlib.nets.blocks import GaussianNoise, MinibatchDiscrimination, VirtualBatchNorm
 from gmlib.nets.dcgan import (
@@ -24,10 +32,13 @@ from gmlib.nets.dcgan import (
 
 __all__ = [
     "ACTIVATIONS",
+    "BarDiscriminator",
+    "BarGenerator",
     "GaussianNoise",
     "MaskedConv2d",
     "MaskedLinear",
     "MinibatchDiscrimination",
+    "NextNote",
     "VirtualBatchNorm",
     "built_for",
     "conv_decoder",
@@ -36,10 +47,13 @@ __all__ = [
     "dcgan_discriminator",
     "dcgan_generator",
     "dcgan_init",
+    "drawn",
     "levels",
     "made",
     "made_masks",
     "mlp",
     "on_device",
+    "one_hot_bars",
     "pixel_cnn",
+    "roll",
 ]
