@@ -22,11 +22,11 @@ GANS = ["GAN, pairs", "GAN, blind"]
 KINDS = ["data", "Markov chain", "autoregressive", *GANS]
 ON_LAW = ["ignores the bar before", "GAN, as published"]
 BARS, Z, GAMMA = 5, 32, 0.3
-rounds = by_scale(smoke=2, cpu=14_000, gpu=60_000)  # of a GAN
-updates = by_scale(smoke=2, cpu=6000, gpu=12_000)  # of the autoregressive network
+rounds = by_scale(smoke=2, cpu=7000, gpu=40_000)  # of a GAN
+updates = by_scale(smoke=2, cpu=4000, gpu=8000)  # of the autoregressive network
 known = by_scale(smoke=200, cpu=3600, gpu=3600)  # pairs of bars to learn from
 asked = by_scale(smoke=8, cpu=600, gpu=600)  # tunes to go on with
-seeds = range(by_scale(smoke=1, cpu=3, gpu=5))
+seeds = range(by_scale(smoke=1, cpu=5, gpu=5))
 grid = crossed(source=["law"], kind=[*KINDS, *ON_LAW], seed=seeds)
 grid += by_scale(
     smoke=[],
@@ -114,7 +114,6 @@ def trained_network(learnt):
     )
     best = max(range(len(kept)), key=lambda i: history.snapshots[i][1].item())
     net.load_state_dict(kept[best])
-    net.curve = [s[1].item() for s in history.snapshots]
     return net.eval()
 
 
@@ -156,11 +155,12 @@ def cell(source, kind, seed):
     with torch.no_grad():
         made = metrics.continued(draw, tunes) if draw else others
         found = metrics.melody_scores(made, tunes)._asdict()
-        found["told_apart"] = metrics.listener_accuracy(made, others if draw else tunes)
+        real = others if source == "law" else tunes
+        found["told_apart"] = metrics.listener_accuracy(made, real)
         bars = tunes.pairs()
         found["nats"] = -log_prob(bars).mean().item() if log_prob else None
     seen = set(map(tuple, learnt.parts.x.tolist()))
-    drawn = made.tokens[:, 1:].flatten(0, 1).tolist()
+    drawn = (made if draw else tunes).tokens[:, 1:].flatten(0, 1).tolist()
     found["known"] = sum(tuple(x) in seen for x in drawn) / len(drawn)
     tune = written(made) if source == "law" and seed == 0 else ""
     return {k: v if v is None else round(v, 5) for k, v in found.items()} | {

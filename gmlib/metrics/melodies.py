@@ -1,7 +1,7 @@
 """How melodies that a model goes on with differ from those that it was shown."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -159,6 +159,6 @@ def listener_accuracy(a: Tune, b: Tune, seed: int = 0) -> float:
     taught, true = (
         two.repeat_interleave(k * bars).numpy() for k in (half, len(a.tokens) - half)
     )
-    forest = RandomForestClassifier(100, min_samples_leaf=4, random_state=seed)
+    forest: Any = RandomForestClassifier(100, min_samples_leaf=4, random_state=seed)
     forest.fit(learn, taught)
     return float((forest.predict(ask) == true).mean())
