@@ -44,6 +44,7 @@ from gmlib.data.set_earth import Place, earth
 from gmlib.data.set_fashion_mnist import fashion_mnist
 from gmlib.data.set_garden import garden
 from gmlib.data.set_icons import Icon, icons
+from gmlib.data.set_jets import Jets, Particles, Truth, jet_particles, jets
 from gmlib.data.set_mnist import mnist
 from gmlib.data.set_moving_digits import (
     Film,
@@ -71,11 +72,13 @@ __all__ = [
     "FilmWithMoves",
     "GaussianMixture",
     "Icon",
+    "Jets",
     "Joint",
     "Labelled",
     "Law",
     "LinearGaussian",
     "MovingDigits",
+    "Particles",
     "Place",
     "Shapes",
     "Stacked",
@@ -83,6 +86,7 @@ __all__ = [
     "Table",
     "Toned",
     "Tones",
+    "Truth",
     "Unavailable",
     "WithMode",
     "binarize",
@@ -99,6 +103,8 @@ __all__ = [
     "grid",
     "icons",
     "images",
+    "jet_particles",
+    "jets",
     "larger",
     "load",
     "mnist",

@@ -13,6 +13,15 @@ from gmlib.metrics.comparisons import (
 )
 from gmlib.metrics.evidence import annealed_log_evidence, log_evidence, summit
 from gmlib.metrics.extrapolated import frechet_bias, frechet_limit
+from gmlib.metrics.jets import (
+    Observables,
+    detected,
+    jet_mass,
+    jet_momentum,
+    jet_observables,
+    pixel_places,
+    subjettiness,
+)
 from gmlib.metrics.judges import ImageJudge, Judge, judge, judge_network
 from gmlib.metrics.kernels import kernel_distance
 from gmlib.metrics.mode_counts import ModeCount, StackedCount, modes, stacked_modes
@@ -24,25 +33,32 @@ __all__ = [
     "ImageJudge",
     "Judge",
     "ModeCount",
+    "Observables",
     "StackedCount",
     "annealed_log_evidence",
     "classifier_accuracy",
     "copying_test",
     "density_coverage",
+    "detected",
     "frechet_bias",
     "frechet_distance",
     "frechet_limit",
     "inception_score",
+    "jet_mass",
+    "jet_momentum",
+    "jet_observables",
     "judge",
     "judge_network",
     "kernel_distance",
     "log_evidence",
     "modes",
     "paired_difference",
+    "pixel_places",
     "precision_recall",
     "rank_correlation",
     "separation_by_chance",
     "stacked_modes",
+    "subjettiness",
     "summit",
     "two_sample_test",
 ]

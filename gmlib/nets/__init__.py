@@ -21,10 +21,12 @@ from gmlib.nets.dcgan import (
     dcgan_init,
     levels,
 )
+from gmlib.nets.local import LocallyConnected2d, lagan_features, lagan_generator
 
 __all__ = [
     "ACTIVATIONS",
     "GaussianNoise",
+    "LocallyConnected2d",
     "MaskedConv2d",
     "MaskedLinear",
     "MinibatchDiscrimination",
@@ -36,6 +38,8 @@ __all__ = [
     "dcgan_discriminator",
     "dcgan_generator",
     "dcgan_init",
+    "lagan_features",
+    "lagan_generator",
     "levels",
     "made",
     "made_masks",
