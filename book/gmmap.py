@@ -88,18 +88,18 @@ def widths(row, shape):
 
 def settled(row, wish, shape):
     """Return the middles of a row's ends: near their wishes, apart, on the page."""
-    width = widths(row, shape).__getitem__
-    free = 100 - sum(width(end) for end in row)
+    width = widths(row, shape)
+    free = 100 - sum(width.values())
     gap = min(3, free / max(len(row) - 1, 1))
     found, edge = [], 0
     for end in row:
-        middle = max(wish[end], edge + width(end) / 2)
+        middle = max(wish[end], edge + width[end] / 2)
         found.append(middle)
-        edge = middle + width(end) / 2 + gap
+        edge = middle + width[end] / 2 + gap
     edge = 100
     for i, end in reversed(list(enumerate(row))):
-        found[i] = min(found[i], edge - width(end) / 2)
-        edge = found[i] - width(end) / 2 - gap
+        found[i] = min(found[i], edge - width[end] / 2)
+        edge = found[i] - width[end] / 2 - gap
     return dict(zip(row, found, strict=True))
 
 
