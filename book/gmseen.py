@@ -121,7 +121,9 @@ def name_all(app, exception):
 
     It runs before sphinx-sitemap's own handler, which empties the queue.
     """
-    queue, links = app.sitemap_links, {(f"{d}.html", None) for d in app.env.found_docs}
+    if (queue := getattr(app, "sitemap_links", None)) is None:
+        return  # a book without sphinx-sitemap
+    links = {(f"{d}.html", None) for d in app.env.found_docs}
     while not queue.empty():
         links.add(queue.get())
     for link in sorted(links):
