@@ -116,6 +116,20 @@ def seen(app, name, template, context, doctree):
     context["metatags"] += "\n".join(app.config.ogp_custom_meta_tags)
 
 
+def name_all(app, exception):
+    """Let the sitemap name all pages: sphinx-sitemap has those this build wrote.
+
+    It runs before sphinx-sitemap's own handler, which empties the queue.
+    """
+    if (queue := getattr(app, "sitemap_links", None)) is None:
+        return  # a book without sphinx-sitemap
+    links = {(f"{d}.html", None) for d in app.env.found_docs}
+    while not queue.empty():
+        links.add(queue.get())
+    for link in sorted(links):
+        queue.put(link)
+
+
 def configure(app, config):
     """Settle what follows from the address and the title."""
     config.ogp_site_url = config.html_baseurl
@@ -134,4 +148,5 @@ def configure(app, config):
 def setup(app):
     app.connect("config-inited", configure, priority=150)
     app.connect("html-page-context", seen, priority=400)
+    app.connect("build-finished", name_all, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

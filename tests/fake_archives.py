@@ -37,6 +37,7 @@ FACTS = {f: Content(len(c), hashlib.sha256(c).hexdigest()) for f, c in CONTENT.i
 def enter(monkeypatch, tmp_path):
     """Tiny archives, an empty cache, no memory of other tests, no proxy."""
     assert set(FACTS) == set(FILES)
+    set_digits.read_digits()  # read once a process: let the lasting memory hold it
     tiny = replace(set_mnist.ARCHIVES, contents={f: FACTS[f] for f in FILES})
     monkeypatch.setattr(set_mnist, "ARCHIVES", tiny)
     monkeypatch.setattr(idx, "_tried", {})

@@ -2,11 +2,13 @@
 
 import base64
 import io
+import queue
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urljoin
 
 import gmabout
@@ -230,3 +232,15 @@ def test_the_sitemap_names_every_page_at_the_address():
     made = {p for p in PAGES if Path(ROOT / p).with_suffix(".md").exists()}
     made |= {p for p in PAGES if Path(ROOT / p).with_suffix(".ipynb").exists()}
     assert {urljoin(ADDRESS, page) for page in made} <= set(places)
+
+
+def test_the_sitemap_keeps_the_pages_that_were_not_written_anew():
+    app = SimpleNamespace(sitemap_links=queue.Queue())
+    app.env = SimpleNamespace(found_docs={"index", "chapters/gan", "chapters/vae"})
+    for name in ("chapters/gan.html", "search.html"):
+        app.sitemap_links.put((name, None))
+    gmseen.name_all(app, None)
+    names = [app.sitemap_links.get()[0] for _ in range(4)]
+    both = ["chapters/gan.html", "chapters/vae.html"]
+    assert names == [*both, "index.html", "search.html"]
+    assert app.sitemap_links.empty()

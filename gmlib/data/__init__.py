@@ -16,6 +16,7 @@ A new data set of the course is one file here, ``set_NAME.py``, which declares i
 ``tests/test_data_contract.py`` holds the two together.
 """
 
+from gmlib.data.aligned import Aligned
 from gmlib.data.cards import Card
 from gmlib.data.content import Content
 from gmlib.data.empirical import Empirical, Labelled, binarize, to_tanh
@@ -30,51 +31,82 @@ from gmlib.data.laws import (
     ring,
     swiss_roll,
 )
+from gmlib.data.on_request import larger
 from gmlib.data.own_folder import own
 from gmlib.data.own_items import from_torchvision
 from gmlib.data.own_table import Table, table
 from gmlib.data.pictures import images
 from gmlib.data.registry import Law, card, load
+from gmlib.data.set_captions import Captioned, captions, words
 from gmlib.data.set_digits import digits
+from gmlib.data.set_drawings import Drawing, drawings
+from gmlib.data.set_earth import Place, earth
 from gmlib.data.set_fashion_mnist import fashion_mnist
 from gmlib.data.set_garden import garden
+from gmlib.data.set_icons import Icon, icons
 from gmlib.data.set_mnist import mnist
+from gmlib.data.set_moving_digits import (
+    Film,
+    FilmWithMoves,
+    MovingDigits,
+    moving_digits,
+)
+from gmlib.data.set_photographs import photograph, photographs
 from gmlib.data.set_shapes import Drawn, Shapes, shapes
 from gmlib.data.set_stacked import Stacked, WithMode, stacked
+from gmlib.data.set_tones import Toned, Tones, tones
 from gmlib.data.shelf import folder, note, used
 from gmlib.data.tables import Figure, published, read_rows, results, typed
 
 __all__ = [
+    "Aligned",
+    "Captioned",
     "Card",
     "Content",
+    "Drawing",
     "Drawn",
     "Empirical",
     "Figure",
+    "Film",
+    "FilmWithMoves",
     "GaussianMixture",
+    "Icon",
     "Joint",
     "Labelled",
     "Law",
     "LinearGaussian",
+    "MovingDigits",
+    "Place",
     "Shapes",
     "Stacked",
     "SwissRoll",
     "Table",
+    "Toned",
+    "Tones",
     "Unavailable",
     "WithMode",
     "binarize",
+    "captions",
     "card",
     "digits",
+    "drawings",
+    "earth",
     "fashion_mnist",
     "folder",
     "four_points",
     "from_torchvision",
     "garden",
     "grid",
+    "icons",
     "images",
+    "larger",
     "load",
     "mnist",
+    "moving_digits",
     "note",
     "own",
+    "photograph",
+    "photographs",
     "published",
     "read_rows",
     "results",
@@ -84,6 +116,8 @@ __all__ = [
     "swiss_roll",
     "table",
     "to_tanh",
+    "tones",
     "typed",
     "used",
+    "words",
 ]

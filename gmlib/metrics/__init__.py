@@ -5,10 +5,18 @@ the CPU. Features and class probabilities come from a `Judge`, which together wi
 the evidence runs on the device.
 """
 
-from gmlib.metrics.comparisons import paired_difference, separation_by_chance
+from gmlib.metrics.classified import classifier_accuracy
+from gmlib.metrics.comparisons import (
+    paired_difference,
+    rank_correlation,
+    separation_by_chance,
+)
 from gmlib.metrics.evidence import annealed_log_evidence, log_evidence, summit
+from gmlib.metrics.extrapolated import frechet_bias, frechet_limit
 from gmlib.metrics.judges import ImageJudge, Judge, judge, judge_network
+from gmlib.metrics.kernels import kernel_distance
 from gmlib.metrics.mode_counts import ModeCount, StackedCount, modes, stacked_modes
+from gmlib.metrics.neighbours import copying_test, precision_recall
 from gmlib.metrics.quality import density_coverage, frechet_distance, inception_score
 from gmlib.metrics.two_samples import two_sample_test
 
@@ -18,14 +26,21 @@ __all__ = [
     "ModeCount",
     "StackedCount",
     "annealed_log_evidence",
+    "classifier_accuracy",
+    "copying_test",
     "density_coverage",
+    "frechet_bias",
     "frechet_distance",
+    "frechet_limit",
     "inception_score",
     "judge",
     "judge_network",
+    "kernel_distance",
     "log_evidence",
     "modes",
     "paired_difference",
+    "precision_recall",
+    "rank_correlation",
     "separation_by_chance",
     "stacked_modes",
     "summit",

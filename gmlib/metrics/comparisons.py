@@ -74,6 +74,67 @@ def paired_difference(a: Any, b: Any) -> tuple[float, float]:
     return d.mean().item(), variance.sqrt().item()
 
 
+def rank_correlation(
+    a: Any, b: Any, draws: int = 2000, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Spearman's rank correlation of two scores over models, and an interval for it.
+
+    It compares the models' means over trainings. The interval is a percentile
+    bootstrap over the trainings, drawn anew within each model, the same for both
+    scores: it says what other trainings *of these models* would show, and nothing of
+    other models.
+
+    Parameters
+    ----------
+    a, b : array or Tensor, shape (models, seeds)
+        Two scores of the same trainings, at least three models.
+    draws : int
+    level : float
+        The share of the draws in the interval.
+
+    Returns
+    -------
+    correlation, low, high : float
+        NaN where a score is the same for all models.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, there are fewer than three models, or a value is not
+        finite.
+    """
+    draws, level = checks.count("draws", draws), checks.number("level", level)
+    a, b = _judged("a", a), _judged("b", b)
+    if a.shape != b.shape or len(a) < 3:
+        raise ValueError(
+            "a and b must have one shape (models, seeds), three models or more, not "
+            f"{tuple(a.shape)} and {tuple(b.shape)}"
+        )
+    own = torch.Generator("cpu").manual_seed(0)
+    size = (draws, *a.shape)
+    drawn = torch.randint(a.shape[1], size, generator=own, device="cpu")
+    again = [v.expand(size).gather(2, drawn).mean(2) for v in (a, b)]
+    many = _spearman(*again)
+    tails = many.new_tensor([(1 - level) / 2, (1 + level) / 2])
+    known = many[~many.isnan()]
+    low, high = known.quantile(tails).tolist() if len(known) else (math.nan, math.nan)
+    (found,) = _spearman(a.mean(1)[None], b.mean(1)[None]).tolist()
+    return found, low, high
+
+
+def _spearman(a: Tensor, b: Tensor) -> Tensor:
+    """Pearson's correlation of the ranks, row by row; ties share their mean rank."""
+    a, b = _ranks(a), _ranks(b)
+    a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
+    return (a * b).sum(1) / (a.square().sum(1) * b.square().sum(1)).sqrt()
+
+
+def _ranks(v: Tensor) -> Tensor:
+    below = (v[:, None] < v[:, :, None]).double().sum(2)
+    equal = (v[:, None] == v[:, :, None]).double().sum(2)
+    return below + (equal + 1) / 2
+
+
 def _judged(name: str, values: Any) -> Tensor:
     """Return values as float64 of shape (trainings, images)."""
     found = checks.array(name, values, "cpu").to(torch.float64)

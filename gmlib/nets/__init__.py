@@ -4,6 +4,13 @@ Every discriminator returns logits of shape (n,). A network that was built for a
 shape says so when it is given another.
 """
 
+from gmlib.nets.autoregressive import (
+    MaskedConv2d,
+    MaskedLinear,
+    made,
+    made_masks,
+    pixel_cnn,
+)
 from gmlib.nets.basic import ACTIVATIONS, built_for, count, mlp, on_device
 from gmlib.nets.blocks import GaussianNoise, MinibatchDiscrimination, VirtualBatchNorm
 from gmlib.nets.dcgan import (
@@ -18,6 +25,8 @@ from gmlib.nets.dcgan import (
 __all__ = [
     "ACTIVATIONS",
     "GaussianNoise",
+    "MaskedConv2d",
+    "MaskedLinear",
     "MinibatchDiscrimination",
     "VirtualBatchNorm",
     "built_for",
@@ -28,6 +37,9 @@ __all__ = [
     "dcgan_generator",
     "dcgan_init",
     "levels",
+    "made",
+    "made_masks",
     "mlp",
     "on_device",
+    "pixel_cnn",
 ]
