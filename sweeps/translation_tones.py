@@ -148,7 +148,6 @@ def held(x, test):
         ].mean().item(),
         "off_median": off(median).mean().item(),
         "off_mean": off(mean).mean().item(),
-        "tones": " ".join(f"{(tone == t).double().mean():.3f}" for t in range(5)),
     }  # fmt: skip
 
 
@@ -162,5 +161,5 @@ def cell(way, seed, lines=4, columns=5):
     at = torch.linspace(0, len(x) - 1, lines).long()
     sheet = plot.tile(x[at, :columns].flatten(0, 1).clamp(0, 1), columns=columns)
     strip = plot.data_uri(sheet, quality=70)[0] if seed == 0 else ""
-    found = {k: v if isinstance(v, str) else round(v, 5) for k, v in found.items()}
+    found = {k: round(v, 5) for k, v in found.items()}
     return {"rounds": rounds, **found, "strip": strip}
