@@ -170,6 +170,6 @@ def cell(way, seed, shown=6):
     }
     at = torch.linspace(0, len(test) - 1, shown).long()
     sheet = plot.tile(made_new[at].clamp(0, 1), columns=shown)
-    strip = plot.data_uri(sheet, quality=60)[0] if seed == 0 else ""
+    strip = plot.data_uri(sheet, quality=60)[0] if seed == 0 else None
     found = {k: round(v, 5) for k, v in found.items()}
     return {"rounds": rounds, **found, "strip": strip}

@@ -160,6 +160,6 @@ def cell(way, seed, lines=4, columns=5):
     found = held(x, test) | {"value": value(G, train, test)}
     at = torch.linspace(0, len(x) - 1, lines).long()
     sheet = plot.tile(x[at, :columns].flatten(0, 1).clamp(0, 1), columns=columns)
-    strip = plot.data_uri(sheet, quality=70)[0] if seed == 0 else ""
+    strip = plot.data_uri(sheet, quality=70)[0] if seed == 0 else None
     found = {k: round(v, 5) for k, v in found.items()}
     return {"rounds": rounds, **found, "strip": strip}
