@@ -3,8 +3,9 @@
 Every kind plays equally many rounds: an update of both discriminators on a batch, one
 of both translators. `pairs` gives the translators true partners in the same number of
 rounds, and has no discriminator. All start by doing nothing, but for `swapped`, which
-start by exchanging red and blue, both ways. The two halves of the training icons have
-no icon in common, so that no partner is ever seen without its being asked for.
+start by exchanging red and blue, both ways. All kinds of one seed have the same halves
+of the training icons, first weights and batches. The halves have no thing in common:
+but for `pairs`, no training sees a thing drawn by both vendors.
 """
 
 import torch

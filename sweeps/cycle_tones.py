@@ -1,4 +1,4 @@
-"""Does the line drawing hide the colour? Tones, whose five answers are all known.
+"""Does G(x) tell the colour? Drawings in five tones, whose answers are all known.
 
 G: colour → line (one channel), F: line → colour, from disjoint drawings. `noise` is
 the standard deviation of what is added to G(x) before F sees it, in training alone.
@@ -73,6 +73,11 @@ def judged(answers, found):
     return error, (distance.argmin(2) == own).float().mean().item()
 
 
+def signal(y):
+    """How far drawings (n, 5, 1, h, w) depend on the tone: root mean square, of 255."""
+    return 255 * (y - y.mean(1, keepdim=True)).square().mean().sqrt().item()
+
+
 def cell(kind, seed, rate=5e-4):
     """Train; then send the test drawings there and back, in all five tones."""
     train, test = data.tones("train", 32), data.tones("test", 32)
@@ -100,15 +105,13 @@ def cell(kind, seed, rate=5e-4):
             return judged(answers, F(y.flatten(0, 1)).view(shape))
 
         y = G(answers.flatten(0, 1)).unflatten(0, shape[:2])
-        middle = y.mean(1, keepdim=True)
+        grey = answers.mean(2, keepdim=True)
         error, read = back(y)
         seen = {"error": error, "read": read}
-        seen["error_mean"], seen["read_mean"] = back(middle.expand(y.shape))
         for k in LEVELS:
             rounded = (y * (k - 1)).round() / (k - 1)
             seen[f"error_{k}"], seen[f"read_{k}"] = back(rounded)
-        seen["hidden"] = 255 * (y - middle).square().mean().sqrt().item()
+        seen["signal"], seen["grey_signal"] = signal(y), signal(grey)
         seen["line_error"] = off(y, test.lines[:, None]).item()
-        grey = answers.mean(2, keepdim=True)
         seen["grey_error"] = off(grey, test.lines[:, None]).item()
     return {k: round(v, 5) for k, v in seen.items()} | {"rounds": rounds}

@@ -36,9 +36,9 @@ def residual_translator(
 ) -> nn.Sequential:
     """A small residual network, pictures (n, i, h, w) → (n, o, h, w) in [0, 1].
 
-    It halves the sides once, has residual blocks there (as Zhu et al. 2017, appendix,
-    after Johnson et al. 2016, at a fourth, and with normalisation), and doubles again;
-    a sigmoid ends it.
+    It halves the sides once, has residual blocks there, and doubles again; a sigmoid
+    ends it. Zhu et al. 2017, appendix, have the blocks at a fourth of the sides, and
+    normalise.
 
     Parameters
     ----------
