@@ -131,6 +131,6 @@ def cell(kind, seed, rate=5e-4):
         shares = taken(x_all, y_all, y_g, x, y)
     found |= dict(zip(("taken", "taken_source", "taken_target"), shares, strict=True))
     shown = torch.cat([y_g[5:105:10], again[5:105:10]])
-    strip = plot.data_uri(plot.tile(shown, 10), quality=75)[0] if seed == 0 else ""
+    strip = plot.data_uri(plot.tile(shown, 10), quality=75)[0] if seed == 0 else None
     measured = {name: round(value, 4) for name, value in found.items()}
     return measured | {"rounds": rounds, "strip": strip}
