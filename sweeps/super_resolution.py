@@ -149,6 +149,6 @@ def cell(pictures, factor, weight, seed):
         found, a = scored(G, x, groups, factor)
         blends = blended(first, G, x, factor) if weight else {}
     sheet = plot.tile(a[:: max(1, len(a) // 5)][:5], columns=5)
-    strip = plot.data_uri(sheet, quality=75)[0] if seed == 0 else ""
+    strip = plot.data_uri(sheet, quality=75)[0] if seed == 0 else None
     own = {"rounds": start + more, "cpu_s": round(spent, 1), "every": every}
     return found | blends | own | {"strip": strip}
