@@ -168,7 +168,7 @@ def law_error(F, law, past):
 
 
 def lost(which, good, chances):
-    """Mass of the truth that good draws miss, past by past: a bound on TV, (n,)."""
+    """Mass of the truth that good draws miss, past by past: (n,); noise adds to it."""
     K = chances.shape[1]
     hit = torch.nn.functional.one_hot(which, K) * good[..., None]
     return (chances - hit.float().mean(0)).clamp(min=0).sum(1)
@@ -185,7 +185,7 @@ def one_frame(draw, law, film):
     good = apart < GOOD * energy
     hit = torch.nn.functional.one_hot(which, 4) * good[..., None]
     return {
-        "error": (x - future).square().mean().item(),
+        "error_one": (x - future).square().mean().item(),
         "error_best": metrics.best_of(x[:8], future).mean().item(),
         "ink": (x.sum() / (draws * past[:, -1].sum())).item(),
         "floor": (chances * floor.square().mean((2, 3))).sum(1).mean().item(),
@@ -272,8 +272,8 @@ def cell(loss, network, turn, seed):
             error = law_error(F, test, film.past)
         if turn == 1.0:
             found |= ten_frames(draw, film.past)
-    sheet = strip = ""
-    if seed == 0:
+    sheet = strip = None
+    if seed == 0 and turn == 1.0:
         with runtime.forked_rng(0):
             past = test.sample((3,)).past
             rows = torch.cat([past[:, -1:], *(draw(past) for _ in range(6))], 1)
