@@ -214,6 +214,6 @@ def cell(kind, seed):
     shown = [interpolate(x.reshape(-1, draws, *x.shape[1:])[some, 0], (32, 32))
              for x in rows]  # fmt: skip
     sheet = plot.tile((torch.cat(shown) + 1) / 2, len(some))
-    strip = plot.data_uri(sheet, quality=70)[0] if seed == 0 else ""
+    strip = plot.data_uri(sheet, quality=70)[0] if seed == 0 else None
     found = {name: round(v, 4) for name, v in found.items() if math.isfinite(v)}
     return found | {"strip": strip}

@@ -162,4 +162,4 @@ def cell(kind, seed):
         x = G(ALL.to(runtime.device()).repeat(3, 1))[0]
     strip = plot.data_uri(plot.tile((x + 1) / 2, 18), quality=80)[0]
     found = {name: round(v, 4) for name, v in found.items() if math.isfinite(v)}
-    return found | {"rounds": rounds, "strip": strip if seed == 0 else ""}
+    return found | {"rounds": rounds, "strip": strip if seed == 0 else None}
