@@ -140,5 +140,5 @@ def cell(size, kind, seed, lr=2e-3):
     return columns | {
         "pictures": len(seen) * parts * BATCH,
         "judged": len(real),
-        "strips": " ".join(kept) if seed == 0 else "",
+        "strips": " ".join(kept) if seed == 0 else None,
     }
