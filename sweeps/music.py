@@ -162,7 +162,7 @@ def cell(source, kind, seed):
     seen = set(map(tuple, learnt.parts.x.tolist()))
     drawn = (made if draw else tunes).tokens[:, 1:].flatten(0, 1).tolist()
     found["known"] = sum(tuple(x) in seen for x in drawn) / len(drawn)
-    tune = written(made) if source == "law" and seed == 0 else ""
+    tune = written(made) if source == "law" and seed == 0 else None
     return {k: v if v is None else round(v, 5) for k, v in found.items()} | {
         "learnt": len(learnt),
         "tunes": len(tunes.chords),

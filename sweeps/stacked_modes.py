@@ -92,5 +92,5 @@ def cell(method, seed, lr=1e-3, gamma=1.0, width=16, z_dim=64):
         seen[f"modes_{when}"], kl = metrics.stacked_modes(x, judge)
         seen[f"kl_{when}"] = round(kl, 4)
     sheet = plot.tile(history.snapshots[-1][1][:10], columns=10)
-    strip = plot.data_uri(sheet, quality=60)[0] if seed == 0 else ""
+    strip = plot.data_uri(sheet, quality=60)[0] if seed == 0 else None
     return seen | {"rounds": rounds, "data": images.name, "strip": strip}
