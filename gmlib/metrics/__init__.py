@@ -5,7 +5,9 @@ the CPU. Features and class probabilities come from a `Judge`, which together wi
 the evidence runs on the device.
 """
 
+from gmlib.metrics.choices import forced_choice
 from gmlib.metrics.classified import classifier_accuracy
+from gmlib.metrics.colours import chroma, chroma_share, colour_features
 from gmlib.metrics.comparisons import (
     paired_difference,
     rank_correlation,
@@ -26,9 +28,13 @@ __all__ = [
     "ModeCount",
     "StackedCount",
     "annealed_log_evidence",
+    "chroma",
+    "chroma_share",
     "classifier_accuracy",
+    "colour_features",
     "copying_test",
     "density_coverage",
+    "forced_choice",
     "frechet_bias",
     "frechet_distance",
     "frechet_limit",

@@ -1,7 +1,7 @@
 """Small networks of the field, built on `runtime.device()`.
 
-Every discriminator returns logits of shape (n,). A network that was built for a
-shape says so when it is given another.
+Every discriminator returns logits of shape (n,), but one of patches, which returns maps
+of them. A network that was built for a shape says so when it is given another.
 """
 
 from gmlib.nets.autoregressive import (
@@ -21,9 +21,16 @@ from gmlib.nets.dcgan import (
     dcgan_init,
     levels,
 )
+from gmlib.nets.translation import (
+    Around,
+    patch_discriminator,
+    receptive_field,
+    unet,
+)
 
 __all__ = [
     "ACTIVATIONS",
+    "Around",
     "GaussianNoise",
     "MaskedConv2d",
     "MaskedLinear",
@@ -41,5 +48,8 @@ __all__ = [
     "made_masks",
     "mlp",
     "on_device",
+    "patch_discriminator",
     "pixel_cnn",
+    "receptive_field",
+    "unet",
 ]
