@@ -190,7 +190,9 @@ def test_the_site_says_that_it_counts_nobody_and_does_not():
     said = soup("about/accessibility.html").text
     assert "No analytics, no cookies." in said
     scripts = [p for p in (HTML / "_static").rglob("*.js") if "mathjax" not in p.parts]
-    words = re.compile(r"document\.cookie\s*=|google-analytics|gtag\(|plausible|matomo")
+    words = re.compile(
+        r"document\.cookie\s*=|google-analytics|gtag\(|plausible\.io|matomo"
+    )
     found = [p.name for p in scripts if words.search(p.read_text("utf8"))]
     found += [p for p in PAGES if words.search((HTML / p).read_text("utf8"))]
     assert not found
