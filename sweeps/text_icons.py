@@ -216,4 +216,4 @@ def cell(kind, seed):
     sheet = plot.tile((torch.cat(shown) + 1) / 2, len(some))
     strip = plot.data_uri(sheet, quality=70)[0] if seed == 0 else None
     found = {name: round(v, 4) for name, v in found.items() if math.isfinite(v)}
-    return found | {"strip": strip}
+    return found | {"draws": draws, "strip": strip}

@@ -144,9 +144,7 @@ def judged(G, code, N, noise):
     half = N(torch.cat([torch.randn(len(c), noise, device=c.device), c], 1))
     return seen | {
         "gap": gaps[both.to(gaps.device)].mean().item(),
-        "gap_pair": gaps[5].item(),  # orange triangles
         "place": place[known].mean().item(),
-        "spread": r.view(18, each).std(1)[known].mean().item(),
         "kl": kl[at].mean().item(),
         "told": information(asked[at], read[at]),
         "error_half": metrics.read_shapes((half + 1) / 2).error.mean().item(),

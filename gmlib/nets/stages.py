@@ -11,9 +11,9 @@ class SecondStage(nn.Module):
     """clip(s with each pixel four times + f(s, c)): (n, i, h, w) → (n, i, 2h, 2w).
 
     f convolves s, adds a bias for each channel that is linear in the code c of the
-    caption, has residual blocks, and doubles (Zhang et al. 2017, section 3.3, has four
+    caption, has residual blocks, and doubles. (Stage II of Zhang et al. 2017 has four
     times, with a code that is repeated at every pixel: convolved, that is such a bias,
-    but for the border; and it does not add s). The last layer starts at zero, so that
+    but for the border; and it does not add s.) The last layer starts at zero, so that
     before training a pixel of s becomes four. There is no noise of its own.
 
     Parameters
