@@ -112,7 +112,7 @@ def cell(size, kind, seed, lr=2e-3):
     """Train in stages; judge at every look.
 
     Without scaled weights Adam has a tenth of the rate, as in the published
-    configuration: with the same rate it would move every weight tenfold.
+    configuration: with the same rate Adam would move most weights many times as far.
     """
     images = data.icons("train").part(*VENDORS).only(GROUP).map(data.to_tanh)
     if size < 32:
