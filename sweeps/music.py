@@ -128,11 +128,6 @@ def ignoring(p):
     return draw
 
 
-def written(tune):
-    """A tune as text: tokens, what sounds, chords, a number each."""
-    return "/".join(" ".join(map(str, part[0].flatten().tolist())) for part in tune)
-
-
 def trained(kind, learnt, p):
     """How a model draws a bar, and its log p(x | b, h) if it has one."""
     if kind in (*GANS, "GAN, as published"):
@@ -162,9 +157,7 @@ def cell(source, kind, seed):
     seen = set(map(tuple, learnt.parts.x.tolist()))
     drawn = (made if draw else tunes).tokens[:, 1:].flatten(0, 1).tolist()
     found["known"] = sum(tuple(x) in seen for x in drawn) / len(drawn)
-    tune = written(made) if source == "law" and seed == 0 else None
     return {k: v if v is None else round(v, 5) for k, v in found.items()} | {
         "learnt": len(learnt),
         "tunes": len(tunes.chords),
-        "tune": tune,
     }
