@@ -1,7 +1,8 @@
 """GANs of jet pictures: LAGAN, a DCGAN, dense networks; and shares of a total, twice.
 
-All have the data, the batch, the latents and the weight of the class term in common,
-and equally many CPU seconds: the rounds of each were set from its seconds a round.
+All have the data, the batch and the latents in common, and about equally many CPU
+seconds: the rounds of each were set from its seconds a round. The rate and the weight
+of R1 of the shares were chosen in short trials; those of the others were not.
 """
 
 import base64
@@ -24,9 +25,9 @@ from gmlib.sweep import crossed
 KINDS = ["LAGAN", "DCGAN", "dense", "shares", "shares, T sees y"]
 Z, BATCH = 64, 64
 EPS, GAMMA = 0.05, 0.005  # flipped labels; weight of R1
-# Rounds of about 200 CPU seconds each, on one core of a machine that is busy.
-PLAY = {"LAGAN": 950, "DCGAN": 2150, "dense": 13_500, "shares": 24_000,
-        "shares, T sees y": 24_000}  # fmt: skip
+# Rounds of 170 to 240 CPU seconds each, on one core of a machine that is busy.
+PLAY = {"LAGAN": 800, "DCGAN": 2000, "dense": 12_000, "shares": 20_000,
+        "shares, T sees y": 20_000}  # fmt: skip
 SHARES = KINDS[3:]
 part = by_scale(smoke=0.001, cpu=1, gpu=5)  # of these rounds
 judged = by_scale(smoke=100, cpu=2000, gpu=2000)  # jets a class
@@ -113,7 +114,7 @@ def game(kind):
         loss = loss - (1 - EPS) * V(t, t_g) - EPS * V(t_g, t)
         if kind in SHARES:
             (slope,) = torch.autograd.grad(t.sum(), u, create_graph=True)
-            loss = loss + GAMMA / 2 * slope.square().sum(1).mean()
+            loss = loss + GAMMA / 2 * slope[:, :-2].square().sum(1).mean()  # not by y
         return loss
 
     def L_G(x, y):
@@ -134,6 +135,12 @@ def pictures(G, n):
     y = torch.arange(2, device=runtime.device()).repeat_interleave(n)
     x = torch.cat([G(p_z.sample((len(k),)), k) for k in y.split(100)])
     return metrics.detected(x).cpu()
+
+
+def spread(jets, n):
+    """n jets; lit pixels lie anywhere within their step: what is rounded is told."""
+    x, y = jets.sample_pairs((n,))
+    return x + 0.01 * (torch.rand_like(x) - 0.5) * (x > 0), y
 
 
 def w1(a, b):
@@ -178,9 +185,8 @@ def tests(x, o, real_x, real, other):
     a, b = some[:n], some[n:]
 
     def labelled(i):
-        rows = torch.cat([torch.cat([v[i], torch.from_numpy(y)[i, None]], 1)
-                          for v in (real, o)])  # fmt: skip
-        return rows.numpy(), torch.arange(2).repeat_interleave(len(i)).numpy()
+        rows = torch.cat([real[i], o[i]]).numpy()
+        return rows, torch.arange(2).repeat_interleave(len(i)).numpy()
 
     teller = trees(*labelled(a))
     tagger, own = trees(other.numpy(), y), trees(o.numpy(), y)
@@ -190,8 +196,6 @@ def tests(x, o, real_x, real, other):
         "auc_simulated": roc_auc_score(y, tagger.predict_proba(real.numpy())[:, 1]),
         "auc_tagger": roc_auc_score(y, tagger.predict_proba(o.numpy())[:, 1]),
         "auc_trained_on_own": roc_auc_score(y, own.predict_proba(real.numpy())[:, 1]),
-        "auc_mass": roc_auc_score(y, -(o[:, 0] - 80).abs().numpy()),
-        "auc_tau21": roc_auc_score(y, -o[:, 2].numpy()),
     }
 
 
@@ -202,7 +206,7 @@ def shapes(x, o):
         bars = torch.histc(o[i, 0].float(), 40, 0, 200) / n
         found[f"mass_{cls}"] = numbers(bars.tolist())
         c = torch.corrcoef(o[i, :4].T).nan_to_num()
-        found[f"corr_{cls}"] = numbers([c[0, 2], c[0, 3], c[2, 3]], 3)
+        found[f"corr_{cls}"] = numbers([c[0, 2], c[0, 3]], 3)
         found[f"mean_{cls}"] = packed(x[i].mean(0))
     lit = x[x > 0].log10()
     found["spectrum"] = numbers((torch.histc(lit, 18, -2, 2.5) / len(x)).tolist())
@@ -230,15 +234,13 @@ def cell(kind, seed):
     began = time.process_time()
     history = fit(
         players,
-        lambda size: jets.sample_pairs((size,)),
+        lambda size: spread(jets, size),
         rounds,
         batch_size=BATCH,
         look=look,
         looks=[rounds // 2, rounds],
     )
-    spent, began = time.process_time() - began, time.process_time()
-    look()
-    each = 1000 * (time.process_time() - began) / (2 * n)
+    spent = time.process_time() - began
     half, x = (snapshot for _, snapshot in history.snapshots)
     o, strip = observed(x), ""
     before = distances(observed(half), real)
@@ -246,11 +248,10 @@ def cell(kind, seed):
         some = log_picture(torch.cat([x[n : n + 10], x[:10]]))
         strip = plot.data_uri(plot.tile(some, 10), quality=70)[0]
     found = distances(o, real) | tests(x, o, real_x, real, other)
-    found |= {f"w1_mass_{k}_half": before[f"w1_mass_{k}"] for k in ("QCD", "W")}
+    found["w1_mass_W_half"] = before["w1_mass_W"]
     return {
         "rounds": rounds,
         "cpu_s": round(spent, 1),
-        "ms_a_jet": round(each, 4),
         **{k: round(v, 4) for k, v in found.items()},
         **shapes(x, o),
         "strip": strip,
