@@ -21,6 +21,14 @@ from gmlib.nets.dcgan import (
     dcgan_init,
     levels,
 )
+from gmlib.nets.motion import (
+    Mover,
+    Painter,
+    Predictor,
+    Wrap,
+    torus_discriminator,
+    torus_encoder,
+)
 from gmlib.nets.translation import (
     Around,
     patch_discriminator,
@@ -35,7 +43,11 @@ __all__ = [
     "MaskedConv2d",
     "MaskedLinear",
     "MinibatchDiscrimination",
+    "Mover",
+    "Painter",
+    "Predictor",
     "VirtualBatchNorm",
+    "Wrap",
     "built_for",
     "conv_decoder",
     "conv_encoder",
@@ -51,5 +63,7 @@ __all__ = [
     "patch_discriminator",
     "pixel_cnn",
     "receptive_field",
+    "torus_discriminator",
+    "torus_encoder",
     "unet",
 ]
