@@ -268,3 +268,11 @@ def test_a_mark_is_what_a_sweep_writes(small):
     assert (row["status"], row["result"]) == ("ok", "2")
     assert row["code"] == code_mark(tool.load("small", root).cell)
     assert tool.outdated(root) == {}
+
+
+def test_what_was_read_and_has_not_changed_does_not_drift(chapter):
+    data.earth(), data.icons(), data.published("gan")
+    read_now = data.used()
+    assert {"earth/photo.webp", "published/gan.csv"} <= read_now.keys()
+    path = chapter(lambda nb: nb.metadata["gmlib"].update(data=read_now))
+    assert [name for name in drift(path) if name.startswith("data/")] == []
