@@ -15,6 +15,7 @@ from gmlib.metrics.comparisons import (
 )
 from gmlib.metrics.evidence import annealed_log_evidence, log_evidence, summit
 from gmlib.metrics.extrapolated import frechet_bias, frechet_limit
+from gmlib.metrics.futures import Nearest, best_of, gradient_energy, nearest_future
 from gmlib.metrics.judges import ImageJudge, Judge, judge, judge_network
 from gmlib.metrics.kernels import kernel_distance
 from gmlib.metrics.mode_counts import ModeCount, StackedCount, modes, stacked_modes
@@ -26,8 +27,10 @@ __all__ = [
     "ImageJudge",
     "Judge",
     "ModeCount",
+    "Nearest",
     "StackedCount",
     "annealed_log_evidence",
+    "best_of",
     "chroma",
     "chroma_share",
     "classifier_accuracy",
@@ -38,12 +41,14 @@ __all__ = [
     "frechet_bias",
     "frechet_distance",
     "frechet_limit",
+    "gradient_energy",
     "inception_score",
     "judge",
     "judge_network",
     "kernel_distance",
     "log_evidence",
     "modes",
+    "nearest_future",
     "paired_difference",
     "precision_recall",
     "rank_correlation",

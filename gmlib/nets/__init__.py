@@ -21,12 +21,15 @@ from gmlib.nets.dcgan import (
     dcgan_init,
     levels,
 )
-from gmlib.nets.translation import (
-    Around,
-    patch_discriminator,
-    receptive_field,
-    unet,
+from gmlib.nets.motion import (
+    Mover,
+    Painter,
+    Predictor,
+    Wrap,
+    torus_discriminator,
+    torus_encoder,
 )
+from gmlib.nets.translation import Around, patch_discriminator, receptive_field, unet
 
 __all__ = [
     "ACTIVATIONS",
@@ -35,7 +38,11 @@ __all__ = [
     "MaskedConv2d",
     "MaskedLinear",
     "MinibatchDiscrimination",
+    "Mover",
+    "Painter",
+    "Predictor",
     "VirtualBatchNorm",
+    "Wrap",
     "built_for",
     "conv_decoder",
     "conv_encoder",
@@ -51,5 +58,7 @@ __all__ = [
     "patch_discriminator",
     "pixel_cnn",
     "receptive_field",
+    "torus_discriminator",
+    "torus_encoder",
     "unet",
 ]
