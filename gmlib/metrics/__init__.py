@@ -7,6 +7,7 @@ the evidence runs on the device.
 
 from gmlib.metrics.choices import forced_choice
 from gmlib.metrics.classified import classifier_accuracy
+from gmlib.metrics.clusters import clustered_mean
 from gmlib.metrics.colours import chroma, chroma_share, colour_features
 from gmlib.metrics.comparisons import (
     paired_difference,
@@ -21,6 +22,7 @@ from gmlib.metrics.kernels import kernel_distance
 from gmlib.metrics.mode_counts import ModeCount, StackedCount, modes, stacked_modes
 from gmlib.metrics.neighbours import copying_test, precision_recall
 from gmlib.metrics.quality import density_coverage, frechet_distance, inception_score
+from gmlib.metrics.restored import block_coefficients, block_distance, luma, psnr
 from gmlib.metrics.two_samples import two_sample_test
 
 __all__ = [
@@ -31,9 +33,12 @@ __all__ = [
     "StackedCount",
     "annealed_log_evidence",
     "best_of",
+    "block_coefficients",
+    "block_distance",
     "chroma",
     "chroma_share",
     "classifier_accuracy",
+    "clustered_mean",
     "colour_features",
     "copying_test",
     "density_coverage",
@@ -47,10 +52,12 @@ __all__ = [
     "judge_network",
     "kernel_distance",
     "log_evidence",
+    "luma",
     "modes",
     "nearest_future",
     "paired_difference",
     "precision_recall",
+    "psnr",
     "rank_correlation",
     "separation_by_chance",
     "stacked_modes",

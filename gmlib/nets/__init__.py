@@ -29,11 +29,13 @@ from gmlib.nets.motion import (
     torus_discriminator,
     torus_encoder,
 )
+from gmlib.nets.super_resolution import Beside, super_resolver
 from gmlib.nets.translation import Around, patch_discriminator, receptive_field, unet
 
 __all__ = [
     "ACTIVATIONS",
     "Around",
+    "Beside",
     "GaussianNoise",
     "MaskedConv2d",
     "MaskedLinear",
@@ -58,6 +60,7 @@ __all__ = [
     "patch_discriminator",
     "pixel_cnn",
     "receptive_field",
+    "super_resolver",
     "torus_discriminator",
     "torus_encoder",
     "unet",
