@@ -21,6 +21,7 @@ from gmlib.metrics.judges import ImageJudge, Judge, judge, judge_network
 from gmlib.metrics.kernels import kernel_distance
 from gmlib.metrics.mode_counts import ModeCount, StackedCount, modes, stacked_modes
 from gmlib.metrics.neighbours import copying_test, precision_recall
+from gmlib.metrics.pairs import retrieval
 from gmlib.metrics.quality import density_coverage, frechet_distance, inception_score
 from gmlib.metrics.restored import block_coefficients, block_distance, luma, psnr
 from gmlib.metrics.two_samples import two_sample_test
@@ -59,6 +60,7 @@ __all__ = [
     "precision_recall",
     "psnr",
     "rank_correlation",
+    "retrieval",
     "separation_by_chance",
     "stacked_modes",
     "summit",

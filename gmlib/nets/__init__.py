@@ -31,6 +31,7 @@ from gmlib.nets.motion import (
 )
 from gmlib.nets.super_resolution import Beside, super_resolver
 from gmlib.nets.translation import Around, patch_discriminator, receptive_field, unet
+from gmlib.nets.translators import local_discriminator, residual_translator
 
 __all__ = [
     "ACTIVATIONS",
@@ -53,6 +54,7 @@ __all__ = [
     "dcgan_generator",
     "dcgan_init",
     "levels",
+    "local_discriminator",
     "made",
     "made_masks",
     "mlp",
@@ -60,6 +62,7 @@ __all__ = [
     "patch_discriminator",
     "pixel_cnn",
     "receptive_field",
+    "residual_translator",
     "super_resolver",
     "torus_discriminator",
     "torus_encoder",
