@@ -21,21 +21,47 @@ from gmlib.nets.dcgan import (
     dcgan_init,
     levels,
 )
-from gmlib.nets.translation import (
-    Around,
-    patch_discriminator,
-    receptive_field,
-    unet,
+from gmlib.nets.growing import (
+    EqualConv2d,
+    EqualLinear,
+    GrowingDiscriminator,
+    GrowingGenerator,
+    MinibatchDeviation,
+    PixelNorm,
 )
+from gmlib.nets.motion import (
+    Mover,
+    Painter,
+    Predictor,
+    Wrap,
+    torus_discriminator,
+    torus_encoder,
+)
+from gmlib.nets.stages import SecondStage
+from gmlib.nets.super_resolution import Beside, super_resolver
+from gmlib.nets.translation import Around, patch_discriminator, receptive_field, unet
+from gmlib.nets.translators import local_discriminator, residual_translator
 
 __all__ = [
     "ACTIVATIONS",
     "Around",
+    "Beside",
+    "EqualConv2d",
+    "EqualLinear",
     "GaussianNoise",
+    "GrowingDiscriminator",
+    "GrowingGenerator",
     "MaskedConv2d",
     "MaskedLinear",
+    "MinibatchDeviation",
     "MinibatchDiscrimination",
+    "Mover",
+    "Painter",
+    "PixelNorm",
+    "Predictor",
+    "SecondStage",
     "VirtualBatchNorm",
+    "Wrap",
     "built_for",
     "conv_decoder",
     "conv_encoder",
@@ -44,6 +70,7 @@ __all__ = [
     "dcgan_generator",
     "dcgan_init",
     "levels",
+    "local_discriminator",
     "made",
     "made_masks",
     "mlp",
@@ -51,5 +78,9 @@ __all__ = [
     "patch_discriminator",
     "pixel_cnn",
     "receptive_field",
+    "residual_translator",
+    "super_resolver",
+    "torus_discriminator",
+    "torus_encoder",
     "unet",
 ]
