@@ -123,8 +123,8 @@ def cell(kind, seed, rate=5e-4):
             "cycle_error": (off(again, x) + off(G(x_f), y)).item() / 2,
             "identity_error": (off(G(y), y) + off(F(x), x)).item() / 2,
             "moved": (off(y_g, x) + off(x_f, y)).item() / 2,
-            "error": off(y_g, y).item(),
-            "error_back": off(x_f, x).item(),
+            "pair_error": off(y_g, y).item(),
+            "pair_error_back": off(x_f, x).item(),
             "retrieval": metrics.retrieval(y_g, y),
             "retrieval_back": metrics.retrieval(x_f, x),
         }

@@ -107,7 +107,7 @@ def cell(kind, seed, rate=5e-4):
         y = G(answers.flatten(0, 1)).unflatten(0, shape[:2])
         grey = answers.mean(2, keepdim=True)
         error, read = back(y)
-        seen = {"error": error, "read": read}
+        seen = {"home_error": error, "read": read}
         for k in LEVELS:
             rounded = (y * (k - 1)).round() / (k - 1)
             seen[f"error_{k}"], seen[f"read_{k}"] = back(rounded)
