@@ -14,6 +14,7 @@ from gmlib.metrics.comparisons import (
     rank_correlation,
     separation_by_chance,
 )
+from gmlib.metrics.drawings import Reading, read_shapes
 from gmlib.metrics.evidence import annealed_log_evidence, log_evidence, summit
 from gmlib.metrics.extrapolated import frechet_bias, frechet_limit
 from gmlib.metrics.futures import Nearest, best_of, gradient_energy, nearest_future
@@ -31,6 +32,7 @@ __all__ = [
     "Judge",
     "ModeCount",
     "Nearest",
+    "Reading",
     "StackedCount",
     "annealed_log_evidence",
     "best_of",
@@ -60,6 +62,7 @@ __all__ = [
     "precision_recall",
     "psnr",
     "rank_correlation",
+    "read_shapes",
     "retrieval",
     "separation_by_chance",
     "stacked_modes",

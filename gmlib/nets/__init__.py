@@ -29,6 +29,7 @@ from gmlib.nets.motion import (
     torus_discriminator,
     torus_encoder,
 )
+from gmlib.nets.stages import SecondStage
 from gmlib.nets.super_resolution import Beside, super_resolver
 from gmlib.nets.translation import Around, patch_discriminator, receptive_field, unet
 from gmlib.nets.translators import local_discriminator, residual_translator
@@ -44,6 +45,7 @@ __all__ = [
     "Mover",
     "Painter",
     "Predictor",
+    "SecondStage",
     "VirtualBatchNorm",
     "Wrap",
     "built_for",
