@@ -25,6 +25,12 @@ from gmlib.metrics.neighbours import copying_test, precision_recall
 from gmlib.metrics.pairs import retrieval
 from gmlib.metrics.quality import density_coverage, frechet_distance, inception_score
 from gmlib.metrics.restored import block_coefficients, block_distance, luma, psnr
+from gmlib.metrics.slices import (
+    laplacian_pyramid,
+    patch_distances,
+    patches,
+    sliced_wasserstein,
+)
 from gmlib.metrics.two_samples import two_sample_test
 
 __all__ = [
@@ -54,17 +60,21 @@ __all__ = [
     "judge",
     "judge_network",
     "kernel_distance",
+    "laplacian_pyramid",
     "log_evidence",
     "luma",
     "modes",
     "nearest_future",
     "paired_difference",
+    "patch_distances",
+    "patches",
     "precision_recall",
     "psnr",
     "rank_correlation",
     "read_shapes",
     "retrieval",
     "separation_by_chance",
+    "sliced_wasserstein",
     "stacked_modes",
     "summit",
     "two_sample_test",

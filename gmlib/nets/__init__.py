@@ -21,6 +21,14 @@ from gmlib.nets.dcgan import (
     dcgan_init,
     levels,
 )
+from gmlib.nets.growing import (
+    EqualConv2d,
+    EqualLinear,
+    GrowingDiscriminator,
+    GrowingGenerator,
+    MinibatchDeviation,
+    PixelNorm,
+)
 from gmlib.nets.motion import (
     Mover,
     Painter,
@@ -38,12 +46,18 @@ __all__ = [
     "ACTIVATIONS",
     "Around",
     "Beside",
+    "EqualConv2d",
+    "EqualLinear",
     "GaussianNoise",
+    "GrowingDiscriminator",
+    "GrowingGenerator",
     "MaskedConv2d",
     "MaskedLinear",
+    "MinibatchDeviation",
     "MinibatchDiscrimination",
     "Mover",
     "Painter",
+    "PixelNorm",
     "Predictor",
     "SecondStage",
     "VirtualBatchNorm",
