@@ -28,7 +28,7 @@ KINDS = {  # stages; price of the code; does the second see the caption? picture
     "two, second blind": (2, None, False, 1),
     "two, packed": (2, None, True, 2),
 }
-alone = by_scale(smoke=2, cpu=4000, gpu=20_000)  # rounds at 32 pixels, in one stage
+alone = by_scale(smoke=2, cpu=2100, gpu=20_000)  # rounds at 32 pixels, in one stage
 first, second = by_scale(smoke=(2, 2), cpu=(3200, 650), gpu=(20_000, 8000))
 taught = by_scale(smoke=3, cpu=500, gpu=1000)  # rounds of the judge
 draws = by_scale(smoke=2, cpu=20, gpu=50)  # pictures a caption
