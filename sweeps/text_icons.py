@@ -30,7 +30,7 @@ KINDS = {  # stages; price of the code; does the second see the caption? picture
 }
 alone = by_scale(smoke=2, cpu=2100, gpu=20_000)  # rounds at 32 pixels, in one stage
 first, second = by_scale(smoke=(2, 2), cpu=(3200, 650), gpu=(20_000, 8000))
-taught = by_scale(smoke=3, cpu=500, gpu=1000)  # rounds of the judge
+taught = by_scale(smoke=3, cpu=1500, gpu=1500)  # rounds of the judge
 draws = by_scale(smoke=2, cpu=20, gpu=50)  # pictures a caption
 grid = crossed(kind=list(KINDS), seed=range(by_scale(smoke=1, cpu=3, gpu=5)))
 
@@ -202,6 +202,9 @@ def cell(kind, seed):
         made = [G(part) for part in t.split(1000)]
         s, kl = (torch.cat(column) for column in zip(*made, strict=True))
         found = {"kl": kl.mean().item()}
+        for word, part in zip(("seen", "new"), parts, strict=True):
+            own = read(J, avg_pool2d(part.x, 2)) == part.caption
+            found[f"judge_{word}"] = own.all(1).float().mean().item()
         final = s
         if S is not None:
             pairs = zip(s.split(1000), t.split(1000), strict=True)
