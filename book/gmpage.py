@@ -7,7 +7,8 @@ the function that renders a page is followed by others, each from its text to a 
 - a script of the head waits until the page is there, and none that only the page of the
   search needs is loaded elsewhere;
 - icons are drawn in the page (`gmicons`), colours of code are told once (`gmslim`);
-- a picture is a file that is fetched when it is wanted, with its sizes (`gmpictures`).
+- a picture is a file that is fetched when it is wanted, with its sizes (`gmpictures`),
+  and so is a sound (`gmsounds`).
 """
 
 import re
@@ -16,6 +17,7 @@ from pathlib import Path
 import gmicons
 import gmpictures
 import gmslim
+import gmsounds
 
 VIEWPORT = re.compile(r'[ \t]*<meta (?:content="[^"]*" )?name="viewport"[^>]*>\n?')
 SCRIPT = re.compile(r'<script(?![^>]*\bdefer\b)([^>]*\bsrc=")([^"]*)("[^>]*></script>)')
@@ -68,7 +70,7 @@ def finish(page, name, out, config):
     modes = "pygments_light_style", "pygments_dark_style"
     styles = tuple(config.html_theme_options[mode] for mode in modes)
     page = gmslim.slim(page, styles)
-    return gmpictures.filed(page, name, out)
+    return gmpictures.filed(gmsounds.filed(page, name, out), name, out)
 
 
 def wrap(app):

@@ -38,12 +38,15 @@ from gmlib.data.own_table import Table, table
 from gmlib.data.pictures import images
 from gmlib.data.registry import Law, card, load
 from gmlib.data.set_captions import Captioned, captions, words
+from gmlib.data.set_chorales import Chorales, chorales
+from gmlib.data.set_chorales import counted as chorale_counts
 from gmlib.data.set_digits import digits
 from gmlib.data.set_drawings import Drawing, drawings
 from gmlib.data.set_earth import Place, earth
 from gmlib.data.set_fashion_mnist import fashion_mnist
 from gmlib.data.set_garden import garden
 from gmlib.data.set_icons import Icon, icons
+from gmlib.data.set_melodies import Melodies, melodies
 from gmlib.data.set_mnist import mnist
 from gmlib.data.set_moving_digits import (
     Film,
@@ -56,12 +59,24 @@ from gmlib.data.set_shapes import Drawn, Shapes, shapes
 from gmlib.data.set_stacked import Stacked, WithMode, stacked
 from gmlib.data.set_tones import Toned, Tones, tones
 from gmlib.data.shelf import folder, note, used
+from gmlib.data.steps import (
+    Bars,
+    StepLaw,
+    Tune,
+    count_steps,
+    in_chord,
+    smoothed,
+    sounding,
+    tokens,
+)
 from gmlib.data.tables import Figure, published, read_rows, results, typed
 
 __all__ = [
     "Aligned",
+    "Bars",
     "Captioned",
     "Card",
+    "Chorales",
     "Content",
     "Drawing",
     "Drawn",
@@ -75,19 +90,25 @@ __all__ = [
     "Labelled",
     "Law",
     "LinearGaussian",
+    "Melodies",
     "MovingDigits",
     "Place",
     "Shapes",
     "Stacked",
+    "StepLaw",
     "SwissRoll",
     "Table",
     "Toned",
     "Tones",
+    "Tune",
     "Unavailable",
     "WithMode",
     "binarize",
     "captions",
     "card",
+    "chorale_counts",
+    "chorales",
+    "count_steps",
     "digits",
     "drawings",
     "earth",
@@ -99,8 +120,10 @@ __all__ = [
     "grid",
     "icons",
     "images",
+    "in_chord",
     "larger",
     "load",
+    "melodies",
     "mnist",
     "moving_digits",
     "note",
@@ -112,10 +135,13 @@ __all__ = [
     "results",
     "ring",
     "shapes",
+    "smoothed",
+    "sounding",
     "stacked",
     "swiss_roll",
     "table",
     "to_tanh",
+    "tokens",
     "tones",
     "typed",
     "used",

@@ -19,6 +19,12 @@ from gmlib.metrics.extrapolated import frechet_bias, frechet_limit
 from gmlib.metrics.futures import Nearest, best_of, gradient_energy, nearest_future
 from gmlib.metrics.judges import ImageJudge, Judge, judge, judge_network
 from gmlib.metrics.kernels import kernel_distance
+from gmlib.metrics.melodies import (
+    MelodyScores,
+    continued,
+    listener_accuracy,
+    melody_scores,
+)
 from gmlib.metrics.mode_counts import ModeCount, StackedCount, modes, stacked_modes
 from gmlib.metrics.neighbours import copying_test, precision_recall
 from gmlib.metrics.pairs import retrieval
@@ -29,6 +35,7 @@ from gmlib.metrics.two_samples import two_sample_test
 __all__ = [
     "ImageJudge",
     "Judge",
+    "MelodyScores",
     "ModeCount",
     "Nearest",
     "StackedCount",
@@ -41,6 +48,7 @@ __all__ = [
     "classifier_accuracy",
     "clustered_mean",
     "colour_features",
+    "continued",
     "copying_test",
     "density_coverage",
     "forced_choice",
@@ -52,8 +60,10 @@ __all__ = [
     "judge",
     "judge_network",
     "kernel_distance",
+    "listener_accuracy",
     "log_evidence",
     "luma",
+    "melody_scores",
     "modes",
     "nearest_future",
     "paired_difference",

@@ -11,6 +11,14 @@ from gmlib.nets.autoregressive import (
     made_masks,
     pixel_cnn,
 )
+from gmlib.nets.bars import (
+    BarDiscriminator,
+    BarGenerator,
+    NextNote,
+    drawn,
+    one_hot_bars,
+    roll,
+)
 from gmlib.nets.basic import ACTIVATIONS, built_for, count, mlp, on_device
 from gmlib.nets.blocks import GaussianNoise, MinibatchDiscrimination, VirtualBatchNorm
 from gmlib.nets.dcgan import (
@@ -36,12 +44,15 @@ from gmlib.nets.translators import local_discriminator, residual_translator
 __all__ = [
     "ACTIVATIONS",
     "Around",
+    "BarDiscriminator",
+    "BarGenerator",
     "Beside",
     "GaussianNoise",
     "MaskedConv2d",
     "MaskedLinear",
     "MinibatchDiscrimination",
     "Mover",
+    "NextNote",
     "Painter",
     "Predictor",
     "VirtualBatchNorm",
@@ -53,16 +64,19 @@ __all__ = [
     "dcgan_discriminator",
     "dcgan_generator",
     "dcgan_init",
+    "drawn",
     "levels",
     "local_discriminator",
     "made",
     "made_masks",
     "mlp",
     "on_device",
+    "one_hot_bars",
     "patch_discriminator",
     "pixel_cnn",
     "receptive_field",
     "residual_translator",
+    "roll",
     "super_resolver",
     "torus_discriminator",
     "torus_encoder",

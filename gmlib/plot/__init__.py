@@ -12,6 +12,7 @@ from gmlib.plot.inpage.outputs import Bars, Curve, Number, Picture, Posterior
 from gmlib.plot.inpage.training import live_gan
 from gmlib.plot.movable import slider
 from gmlib.plot.pictures import data_uri, tile, to_numpy
+from gmlib.plot.sounds import Note, encoded, piano_roll, sound, synthesised
 from gmlib.plot.style import COLOURS, DPI, STYLE
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Choice",
     "Curve",
     "Noise",
+    "Note",
     "Number",
     "Pad",
     "Picture",
@@ -30,14 +32,18 @@ __all__ = [
     "Sliders",
     "curves",
     "data_uri",
+    "encoded",
     "image_grid",
     "landscape",
     "live",
     "live_gan",
     "new",
+    "piano_roll",
     "plane",
     "scatter",
     "slider",
+    "sound",
+    "synthesised",
     "tile",
     "to_numpy",
 ]
