@@ -17,6 +17,7 @@ A new data set of the course is one file here, ``set_NAME.py``, which declares i
 """
 
 from gmlib.data.aligned import Aligned
+from gmlib.data.barred import Phrase
 from gmlib.data.cards import Card
 from gmlib.data.content import Content
 from gmlib.data.empirical import Empirical, Labelled, binarize, to_tanh
@@ -92,6 +93,7 @@ __all__ = [
     "LinearGaussian",
     "Melodies",
     "MovingDigits",
+    "Phrase",
     "Place",
     "Shapes",
     "Stacked",
