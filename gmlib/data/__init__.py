@@ -47,6 +47,7 @@ from gmlib.data.set_earth import Place, earth
 from gmlib.data.set_fashion_mnist import fashion_mnist
 from gmlib.data.set_garden import garden
 from gmlib.data.set_icons import Icon, icons
+from gmlib.data.set_jets import Jets, Particles, Truth, jet_particles, jets
 from gmlib.data.set_melodies import Melodies, melodies
 from gmlib.data.set_mnist import mnist
 from gmlib.data.set_moving_digits import (
@@ -87,12 +88,14 @@ __all__ = [
     "FilmWithMoves",
     "GaussianMixture",
     "Icon",
+    "Jets",
     "Joint",
     "Labelled",
     "Law",
     "LinearGaussian",
     "Melodies",
     "MovingDigits",
+    "Particles",
     "Phrase",
     "Place",
     "Shapes",
@@ -102,6 +105,7 @@ __all__ = [
     "Table",
     "Toned",
     "Tones",
+    "Truth",
     "Tune",
     "Unavailable",
     "WithMode",
@@ -123,6 +127,8 @@ __all__ = [
     "icons",
     "images",
     "in_chord",
+    "jet_particles",
+    "jets",
     "larger",
     "load",
     "melodies",

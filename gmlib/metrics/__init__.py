@@ -18,6 +18,15 @@ from gmlib.metrics.drawings import Reading, read_shapes
 from gmlib.metrics.evidence import annealed_log_evidence, log_evidence, summit
 from gmlib.metrics.extrapolated import frechet_bias, frechet_limit
 from gmlib.metrics.futures import Nearest, best_of, gradient_energy, nearest_future
+from gmlib.metrics.jets import (
+    Observables,
+    detected,
+    jet_mass,
+    jet_momentum,
+    jet_observables,
+    pixel_places,
+    subjettiness,
+)
 from gmlib.metrics.judges import ImageJudge, Judge, judge, judge_network
 from gmlib.metrics.kernels import kernel_distance
 from gmlib.metrics.melodies import (
@@ -45,6 +54,7 @@ __all__ = [
     "MelodyScores",
     "ModeCount",
     "Nearest",
+    "Observables",
     "Reading",
     "StackedCount",
     "annealed_log_evidence",
@@ -59,12 +69,16 @@ __all__ = [
     "continued",
     "copying_test",
     "density_coverage",
+    "detected",
     "forced_choice",
     "frechet_bias",
     "frechet_distance",
     "frechet_limit",
     "gradient_energy",
     "inception_score",
+    "jet_mass",
+    "jet_momentum",
+    "jet_observables",
     "judge",
     "judge_network",
     "kernel_distance",
@@ -78,6 +92,7 @@ __all__ = [
     "paired_difference",
     "patch_distances",
     "patches",
+    "pixel_places",
     "precision_recall",
     "psnr",
     "rank_correlation",
@@ -86,6 +101,7 @@ __all__ = [
     "separation_by_chance",
     "sliced_wasserstein",
     "stacked_modes",
+    "subjettiness",
     "summit",
     "two_sample_test",
 ]

@@ -37,6 +37,7 @@ from gmlib.nets.growing import (
     MinibatchDeviation,
     PixelNorm,
 )
+from gmlib.nets.local import LocallyConnected2d, lagan_features, lagan_generator
 from gmlib.nets.motion import (
     Mover,
     Painter,
@@ -61,6 +62,7 @@ __all__ = [
     "GaussianNoise",
     "GrowingDiscriminator",
     "GrowingGenerator",
+    "LocallyConnected2d",
     "MaskedConv2d",
     "MaskedLinear",
     "MinibatchDeviation",
@@ -81,6 +83,8 @@ __all__ = [
     "dcgan_generator",
     "dcgan_init",
     "drawn",
+    "lagan_features",
+    "lagan_generator",
     "levels",
     "local_discriminator",
     "made",
