@@ -229,7 +229,7 @@ def test_without_the_file_it_is_said_who_makes_it(monkeypatch, tmp_path):
         data.jets()
 
 
-def test_a_jet_is_turned_with_its_second_subjet_below_and_its_harder_half_right():
+def test_a_jet_is_turned_with_its_second_subjet_below():
     seen = np.array(
         [[100.0, 0, 0], [50.0, 0.3, 0.4], [5.0, -0.1, 0.2], [9.0, 0.3, 0.1]]
     )
@@ -237,11 +237,19 @@ def test_a_jet_is_turned_with_its_second_subjet_below_and_its_harder_half_right(
     np.testing.assert_allclose(upright[1, 1:], [0, -0.5], atol=1e-12)
     lengths = [np.hypot(p[:, 1], p[:, 2]) for p in (seen, upright)]
     np.testing.assert_allclose(*lengths)
-    x = upright[:, 1]
-    assert upright[x > 0, 0].sum() >= upright[x < 0, 0].sum()
     x = jet_events.picture(upright).reshape(25, 25)
     assert x[12, 12] == 10_000
     assert x[17, 12] == 5_000
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+@pytest.mark.parametrize("core", [-0.04, 0.04])
+def test_the_harder_side_is_right_wherever_the_core_lies_in_its_pixel(side, core):
+    seen = np.array([[200.0, core, 0], [9.0, 0.3 * side, 0], [5.0, -0.3 * side, 0.2]])
+    x = jet_events.picture(seen).reshape(25, 25)
+    assert x[12, 15] == 900
+    assert x[10, 9] == 500
+    assert x[12, 12] == 20_000
 
 
 def test_cells_keep_the_energy_and_are_massless():

@@ -119,28 +119,32 @@ def moved(p: np.ndarray, axis: tuple[float, float]) -> np.ndarray:
 
 
 def turned(seen: np.ndarray, second: np.ndarray | None) -> np.ndarray:
-    """Turn a jet (n, 3) so that `second` (η, φ) is straight below, then mirror it so
-    that the right half has more pt. With no second subjet: the principal axis."""
+    """Turn a jet (n, 3) so that `second` (η, φ) is straight below. With no second
+    subjet: the principal axis."""
     pt, x = seen[:, 0], seen[:, 1:]
     if second is None:
         _, directions = np.linalg.eigh((pt[:, None] * x).T @ x)
         second = directions[:, 1] * (np.sign(pt @ (x @ directions[:, 1])) or 1)
     angle = -np.pi / 2 - np.arctan2(second[1], second[0])
     c, s = np.cos(angle), np.sin(angle)
-    x = x @ np.array([[c, s], [-s, c]])
-    if pt[x[:, 0] < 0].sum() > pt[x[:, 0] > 0].sum():
-        x = x * [-1, 1]
-    return np.column_stack([pt, x])
+    return np.column_stack([pt, x @ np.array([[c, s], [-s, c]])])
 
 
 def picture(seen: np.ndarray) -> np.ndarray:
-    """The pixels of a jet, (SIZE²,) of whole steps of `UNIT`, in reading order."""
+    """The pixels of a jet, (SIZE²,) of whole steps of `UNIT`, in reading order.
+
+    It is mirrored so that the columns right of the middle one hold more than those left
+    of it. The middle column has the core of the jet: its chance place within the pixel
+    is not to decide.
+    """
     column = np.floor(seen[:, 1] / WIDTH + SIZE / 2).astype(int)
     row = np.floor(SIZE / 2 - seen[:, 2] / WIDTH).astype(int)
     inside = (column >= 0) & (column < SIZE) & (row >= 0) & (row < SIZE)
     at = (row * SIZE + column)[inside]
     total = np.bincount(at, seen[inside, 0], SIZE * SIZE)
-    return np.rint(total / UNIT).astype(np.uint16)
+    pixels = np.rint(total / UNIT).astype(np.uint16).reshape(SIZE, SIZE)
+    left, right = pixels[:, : SIZE // 2].sum(), pixels[:, SIZE // 2 + 1 :].sum()
+    return (pixels[:, ::-1] if left > right else pixels).ravel()
 
 
 def jet_of(event) -> dict | None:

@@ -97,8 +97,9 @@ def jets(split: str = "train") -> Jets:
     They come with gmlib: 16 000 a class to train and 4000 to test, simulated by
     Pythia 8.3 as de Oliveira et al. 2017 did: anti-kt of radius 1, trimmed, pt from
     250 to 300 GeV, moved so that the hardest subjet is in the middle, turned so that
-    the second is below it, mirrored so that the right half is the harder. A pixel is
-    0.1 wide in η and in φ and holds GeV, in steps of 0.01.
+    the second is below it, mirrored so that the columns right of the middle one hold
+    more than those left of it. A pixel is 0.1 wide in η and in φ and holds GeV, in
+    steps of 0.01.
 
     Returns
     -------
