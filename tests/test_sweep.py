@@ -239,6 +239,15 @@ def test_results_that_no_table_holds_fail_with_a_reason(tmp_path, at_hand):
         assert reason in row["error"]
 
 
+def test_an_empty_string_is_no_value_and_does_not_cost_the_cell(tmp_path, at_hand):
+    def cell(a):
+        return {"picture": "" if a else "data:", "none": None}
+
+    rows = sweep(cell, crossed(a=[0, 1]), tmp_path / "t.csv", workers=1)
+    assert [row["status"] for row in rows] == ["ok", "ok"]
+    assert [row["picture"] for row in rows] == ["data:", None]
+
+
 @pytest.mark.parametrize(
     ("grid", "options", "message"),
     [

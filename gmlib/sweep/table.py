@@ -23,11 +23,16 @@ def mark(value: Any) -> str:
 
 
 def text(name: str, value: Any) -> str:
-    """Return a value as a cell of the table holds it; ValueError if none can."""
+    """Return a value as a cell of the table holds it; ValueError if none can.
+
+    An empty string is no value, and is read back as None: to refuse it would throw away
+    the minutes of its cell.
+    """
     if hasattr(value, "item"):
         value = value.item()
+    if value is None or value == "":
+        return ""
     written = repr(value) if isinstance(value, float) else str(value)
-    written = "" if value is None else written
     back = typed(written)
     same = type(back) is type(value) and (back == value or value != value)
     if not same or len(written.splitlines()) > 1:
