@@ -134,7 +134,8 @@ def game(kind):
 def pictures(G, n):
     """n jets of QCD, then n of a W, as a detector would see them."""
     y = torch.arange(2, device=runtime.device()).repeat_interleave(n)
-    x = torch.cat([G(p_z.sample((len(k),)), k) for k in y.split(100)])
+    with runtime.evaluating(G):
+        x = torch.cat([G(p_z.sample((len(k),)), k) for k in y.split(100)])
     return metrics.detected(x).cpu()
 
 
@@ -230,7 +231,8 @@ def cell(kind, seed):
     n, jets, players = len(real) // 2, data.jets("train"), game(kind)
 
     def look():
-        return pictures(players["G"].averaged[0], n)
+        G = players["G"]  # and the average of its weights
+        return pictures(G.modules[0], n), pictures(G.averaged[0], n)
 
     began = time.process_time()
     history = fit(
@@ -242,14 +244,15 @@ def cell(kind, seed):
         looks=[rounds // 2, rounds],
     )
     spent = time.process_time() - began
-    half, x = (snapshot for _, snapshot in history.snapshots)
-    o, strip = observed(x), ""
-    before = distances(observed(half), real)
+    (half, _), (x, mean_x) = (snapshot for _, snapshot in history.snapshots)
+    o, strip = observed(x), None
+    before, averaged = (distances(observed(jets), real) for jets in (half, mean_x))
     if seed == 0:
         some = log_picture(torch.cat([x[n : n + 10], x[:10]]))
         strip = plot.data_uri(plot.tile(some, 10), quality=70)[0]
     found = distances(o, real) | tests(x, o, real_x, real, other)
     found["w1_mass_W_half"] = before["w1_mass_W"]
+    found |= {f"{k}_averaged": averaged[k] for k in ("w1_mass_W", "w1_pt_W")}
     return {
         "rounds": rounds,
         "cpu_s": round(spent, 1),
