@@ -160,8 +160,9 @@ def drift(path, root=ROOT):
     """Return what has changed beneath a chapter since its outputs were made.
 
     Definitions of gmlib that it reaches, data that come with gmlib, the locked
-    packages that gmlib needs. A picture that comes with gmlib is stamped by its pixels,
-    not by its file: its card states them, and the card is one of the definitions.
+    packages that gmlib needs. Pictures and arrays that come with gmlib are stamped by
+    their numbers, not by their file: their card states them, and the card is one of the
+    definitions.
     """
     nb = read(path)
     stamp = nb.metadata["gmlib"]
@@ -169,7 +170,7 @@ def drift(path, root=ROOT):
     names = sorted(then.keys() | now.keys())
     changed = [f"gmlib.{name}" for name in names if then.get(name) != now.get(name)]
     for name, sha256 in stamp["data"].items():
-        if Path(name).suffix == ".webp":
+        if Path(name).suffix in (".webp", ".npz"):
             continue
         if (present := file_hash(root / "data" / name)) and present != sha256:
             changed.append(f"data/{name}")
