@@ -23,16 +23,16 @@ from notebooks import ROOT, chapters, read, write
 HTML = ROOT / "_build" / "html"
 WORDS = """
     alpha approx arccos arg bar begin beta binom Big Bigl Bigr big bigl bigr bmod cap
-    cdot cdots chi circ cos cosh cot coth cup dagger Delta delta det dot dots ell emptyset end
-    epsilon equiv eta exists exp forall frac gamma Gamma ge geq gets gg hat iff implies
-    in inf infty int kappa lambda Lambda langle lceil ldots le left leftarrow leq lfloor
-    lim ll ln log Longleftrightarrow longrightarrow Longrightarrow mapsto mathbb mathbf
-    mathcal mathrm max mid min mp mu nabla ne neq nu Omega omega operatorname odot
-    otimes overline partial perp phi Phi pi Pi pm pmod Pr prod propto psi Psi qquad quad
-    rangle rceil rfloor rho right sup tag Rightarrow rightarrow setminus Sigma sigma sim
-    simeq sin sinh sqrt star subset subseteq sum tan tanh tau text textstyle tfrac theta
-    Theta tilde times to top underbrace underline varepsilon varphi vec vert Vert widehat
-    widetilde xi Xi zeta
+    cdot cdots chi circ cos cosh cot coth cup dagger Delta delta det dot dots ell
+    emptyset end epsilon equiv eta exists exp forall frac gamma Gamma ge geq gets gg hat
+    iff implies in inf infty int kappa lambda Lambda langle lceil ldots le left
+    leftarrow leq lfloor lim ll ln log Longleftrightarrow longrightarrow Longrightarrow
+    mapsto mathbb mathbf mathcal mathrm max mid min mp mu nabla ne neq nu Omega omega
+    operatorname odot otimes overline partial perp phi Phi pi Pi pm pmod Pr prod propto
+    psi Psi qquad quad rangle rceil rfloor rho right sup tag Rightarrow rightarrow
+    setminus Sigma sigma sim simeq sin sinh sqrt star subset subseteq sum tan tanh tau
+    text textstyle tfrac theta Theta tilde times to top underbrace underline varepsilon
+    varphi vec vert Vert widehat widetilde xi Xi zeta
 """
 MACROS = set(WORDS.split())
 ENVIRONMENTS = {"aligned", "cases", "gathered", "matrix", "pmatrix", "bmatrix", "array"}
