@@ -80,13 +80,20 @@ def rooms_used(path, name="", library="gmlib"):
     return {r for r in rooms if r in ROOMS} - {room_of(name, library)}
 
 
+# What every named tuple has for all to use: the underscore only keeps it apart.
+OF_TUPLES = {"_asdict", "_field_defaults", "_fields", "_make", "_replace"}
+
+
 def private_names(path, name="", library="gmlib"):
     """Return the private names of other rooms that a file uses."""
     return {
         used
         for used in names_of(path, name)
         if room_of(used, library) not in ("", room_of(name, library))
-        and any(p.startswith("_") and p[:2] != "__" for p in used.split("."))
+        and any(
+            p.startswith("_") and p[:2] != "__" and p not in OF_TUPLES
+            for p in used.split(".")
+        )
     }
 
 
