@@ -47,7 +47,8 @@ def channels_last(game: Game, rehearse: Callable[[], None]) -> Iterator[None]:
 
 def _convolutions(game: Game) -> list[nn.Parameter]:
     """Return the weights of convolutions that are not yet in channels_last."""
-    own = (m._parameters["weight"] for m in _every(game) if isinstance(m, KINDS))
+    # A weight that is computed anew in each forward (spectral norm) is no parameter.
+    own = (m._parameters.get("weight") for m in _every(game) if isinstance(m, KINDS))
     weights = {id(w): w for w in own if w is not None}
     there = torch.channels_last
     return [w for w in weights.values() if not w.is_contiguous(memory_format=there)]
