@@ -276,3 +276,10 @@ def test_what_was_read_and_has_not_changed_does_not_drift(chapter):
     assert {"earth/photo.webp", "published/gan.csv"} <= read_now.keys()
     path = chapter(lambda nb: nb.metadata["gmlib"].update(data=read_now))
     assert [name for name in drift(path) if name.startswith("data/")] == []
+
+
+def test_pictures_and_arrays_that_are_others_now_drift(chapter):
+    then = {"earth/photo.webp": "0" * 64, "jets/truth.npz": "0" * 64}
+    path = chapter(lambda nb: nb.metadata["gmlib"].update(data=then))
+    changed = [name for name in drift(path) if name.startswith("data/")]
+    assert changed == ["data/earth/photo.webp", "data/jets/truth.npz"]

@@ -161,22 +161,30 @@ def drift(path, root=ROOT):
 
     Definitions of gmlib that it reaches, data that come with gmlib, the locked
     packages that gmlib needs. Pictures and arrays that come with gmlib are stamped by
-    their numbers, not by their file: their card states them, and the card is one of the
-    definitions.
+    their numbers, not by their file: by what their card states.
     """
     nb = read(path)
     stamp = nb.metadata["gmlib"]
     then, now = stamp["library"], _library_now(nb, root)
     names = sorted(then.keys() | now.keys())
     changed = [f"gmlib.{name}" for name in names if then.get(name) != now.get(name)]
+    stated = _stated(root)
     for name, sha256 in stamp["data"].items():
-        if Path(name).suffix in (".webp", ".npz"):
-            continue
-        if (present := file_hash(root / "data" / name)) and present != sha256:
+        present = stated.get(name) or file_hash(root / "data" / name)
+        if present and present != sha256:
             changed.append(f"data/{name}")
     versions = locked(root)
     changed += [k for k, v in stamp["lock"].items() if versions.get(k) != v]
     return changed
+
+
+def _stated(root):
+    """Return ``{file: SHA-256 of its content}``, as the cards in data/ state it."""
+    row = re.compile(r"(?m)^\| `(\S+)` \| [\d ]+ \| `([0-9a-f]{64})` \|$")
+    cards = (root / "data").glob("*.md")
+    return dict(
+        found for card in cards for found in row.findall(card.read_text("utf8"))
+    )
 
 
 def _library_now(nb, root):
